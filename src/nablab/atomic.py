@@ -1,0 +1,73 @@
+"""Files that are either the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from nablab.errors import NablabError
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write `content` to `path` through a temporary file, fsync and rename.
+
+    Raises:
+        NablabError: the folder cannot be written to or the disk is full; `path` is as it was.
+    """
+    write_with(path, lambda temporary: _write(temporary, content))
+
+
+def write_text(path: Path | str, content: str) -> None:
+    """Like `write_bytes`, for text in UTF-8."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
+    """Let `writer` fill a temporary file beside `path`, then put it in place.
+
+    For libraries that insist on writing files themselves (safetensors, NumPy archives).
+    The temporary file keeps the suffix of `path`, since some of them go by it.
+
+    Raises:
+        NablabError: as `write_bytes`.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        writer(temporary)
+        _sync(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+        _sync(path.parent)
+    except OSError as error:
+        raise NablabError(
+            f"cannot write {path}: {error.strerror or error}; what was there is unchanged"
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current

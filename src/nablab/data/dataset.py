@@ -1,0 +1,154 @@
+"""What every source delivers and everything after it reads: a frozen set of labelled images."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab.errors import UserError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled images, or features, with their test set.
+
+    Attributes:
+        name: short name, e.g. `fashion-mnist`.
+        x_train: uint8 or float32 images (N, C, H, W), or float32 features (N, D).
+        y_train: int64 labels (N,), each in `range(len(classes))`.
+        x_test: as `x_train`, (M, ...).
+        y_test: as `y_train`, (M,).
+        classes: the names of the classes, at least two.
+        value_range: the smallest and largest value an image may hold; (0, 255) for uint8.
+        source: where it came from, in one line, as records and reports print it.
+        train_total: rows of the *full* training set; larger than N when only a slice is here.
+        test_total: the same for the test set.
+        train_ids: (N,) the position of each row in the full training set.
+        test_ids: (M,) the same for the test set.
+        ordered_by: None when rows are in their original order; else the `split_seed` whose
+            stratified order the rows are already in (the slice that ships: 0).
+        groups: (N,) int64, rows that must stay on one side of a split share a number; or None.
+        hint: how to get the rest, when only a slice is here; empty otherwise.
+        licence: the licence the data came under, empty when not known.
+    """
+
+    name: str
+    x_train: Array
+    y_train: NDArray[np.int64]
+    x_test: Array
+    y_test: NDArray[np.int64]
+    classes: tuple[str, ...]
+    value_range: tuple[float, float]
+    source: str
+    train_total: int
+    test_total: int
+    train_ids: NDArray[np.int64]
+    test_ids: NDArray[np.int64]
+    ordered_by: int | None = None
+    groups: NDArray[np.int64] | None = None
+    hint: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
+            _check_part(f"{self.name} ({part})", x, y, len(self.classes))
+        if self.x_train.shape[1:] != self.x_test.shape[1:]:
+            raise UserError(
+                f"{self.name}: training images are {self.x_train.shape[1:]}, "
+                f"test images {self.x_test.shape[1:]}; bring them to one size (--size)"
+            )
+        if len(np.unique(self.y_train)) < 2:
+            raise UserError(f"{self.name}: all training labels are one class; a classifier needs two")
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample: (C, H, W) for images, (D,) for features."""
+        return tuple(int(n) for n in self.x_train.shape[1:])
+
+    @property
+    def is_images(self) -> bool:
+        return self.x_train.ndim == 4
+
+    @property
+    def is_slice(self) -> bool:
+        return len(self.x_train) < self.train_total
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over shapes, types, images, labels and class names, as 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        digest.update("\0".join(self.classes).encode())
+        return digest.hexdigest()
+
+    def with_name(self, name: str) -> Dataset:
+        return replace(self, name=name)
+
+
+def make_dataset(
+    name: str,
+    x_train: Array,
+    y_train: Array,
+    x_test: Array,
+    y_test: Array,
+    classes: tuple[str, ...],
+    *,
+    source: str,
+    value_range: tuple[float, float] | None = None,
+    groups: NDArray[np.int64] | None = None,
+    licence: str = "",
+) -> Dataset:
+    """A `Dataset` of everything there is, in its original order.
+
+    `value_range` defaults to (0, 255) for uint8 and to the smallest and largest training value otherwise.
+
+    Raises:
+        UserError: lengths, shapes or labels that do not fit, values that are not finite, one class only.
+    """
+    if value_range is None:
+        is_bytes = x_train.dtype == np.uint8
+        value_range = (0.0, 255.0) if is_bytes else (float(np.min(x_train)), float(np.max(x_train)))
+    return Dataset(
+        name=name,
+        x_train=x_train,
+        y_train=y_train.astype(np.int64),
+        x_test=x_test,
+        y_test=y_test.astype(np.int64),
+        classes=classes,
+        value_range=value_range,
+        source=source,
+        train_total=len(x_train),
+        test_total=len(x_test),
+        train_ids=np.arange(len(x_train), dtype=np.int64),
+        test_ids=np.arange(len(x_test), dtype=np.int64),
+        groups=groups,
+        licence=licence,
+    )
+
+
+def _check_part(where: str, x: Array, y: NDArray[np.int64], classes: int) -> None:
+    if x.ndim not in (2, 4):
+        raise UserError(
+            f"{where}: samples of shape {x.shape[1:]} are neither images (C, H, W) nor features (D,)"
+        )
+    if x.dtype not in (np.uint8, np.float32):
+        raise UserError(f"{where}: values are {x.dtype}; expected uint8 or float32")
+    if len(x) != len(y):
+        raise UserError(f"{where}: {len(x)} samples but {len(y)} labels")
+    if len(x) == 0:
+        raise UserError(f"{where}: no samples")
+    if y.min() < 0 or y.max() >= classes:
+        position = int(np.flatnonzero((y < 0) | (y >= classes))[0])
+        raise UserError(f"{where}: label {y[position]} at position {position} is outside 0..{classes - 1}")
+    if x.dtype == np.float32 and not np.isfinite(x).all():
+        position = int(np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1))[0])
+        raise UserError(f"{where}: sample {position} holds NaN or infinity; clean it or leave it out")

@@ -1,0 +1,55 @@
+"""A model that a user named, resolved: what it is and how to build it, nothing trained yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nablab.models.spec import Spec
+
+ModelKind = Literal["network", "module", "estimator"]
+ScoreKind = Literal["logits", "probabilities", "margins"]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """The file that a user's model came from."""
+
+    path: str  #: as the user gave it
+    sha256: str  #: of the file when the run was planned
+    commit: str = ""  #: git commit of its repository, empty outside of one
+    modified: bool = False  #: whether it differed from that commit
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One row of a network's layer table."""
+
+    path: str  #: name inside the network, e.g. `0` or `3.body.1`; the prefix of its parameters
+    layer: str  #: the layer as the layer language prints it, or the class name of a user's module
+    input_shape: tuple[int, ...]  #: without the batch axis
+    output_shape: tuple[int, ...]  #: without the batch axis
+    parameters: int
+    macs: int  #: multiply-accumulates for one image; convolutions and linear layers count
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `resolve` makes of a reference.
+
+    Exactly one of `spec` (kind network), `factory` (kind module) and `estimator` (kind estimator) is there.
+    """
+
+    label: str  #: short name for tables
+    reference: str  #: what names it again in another process; for live classes, their qualified name
+    kind: ModelKind
+    detail: str  #: one line: the layer string, the class name, an estimator's settings
+    spec: Spec | None = None
+    factory: Callable[[tuple[int, ...], int], Any] | None = None  #: (input shape, classes) -> nn.Module
+    estimator: Callable[[int], Any] | None = None  #: seed -> unfitted scikit-learn estimator
+    score_kind: ScoreKind = "logits"
+    source_file: SourceFile | None = None
+    live: bool = False  #: a class or object of this process: cannot be sent to another
+    seeded: bool = True  #: False where the seed changes nothing (nearest neighbours, SVC)
+    slow: str = ""  #: for estimators that take long at full size: a line to announce it with

@@ -1,0 +1,153 @@
+"""What a run leaves behind, as a versioned schema. The only bridge between training and what comes after.
+
+A run is a folder:
+
+    run.json          this record
+    metrics.jsonl     one `EpochMetrics` a line
+    predictions.npz   y (M,), scores (M, K), indices (M,): the test images' positions in the full test set
+    examples.npz      images (E, C, H, W) and indices (E,): the few that reports show
+    weights.safetensors | estimator.skops | neighbours.npz
+    checkpoint.*      only while it runs
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from nablab.models.model import LayerRow, ModelKind, ScoreKind, SourceFile
+
+#: Rises when a field changes its meaning or goes; new optional fields do not raise it.
+SCHEMA_VERSION = 1
+
+Status = Literal["planned", "running", "done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What was trained."""
+
+    label: str  #: short name, unique in a comparison
+    reference: str  #: what names it again: catalog name, layer string, `file.py:Class`, estimator
+    kind: ModelKind
+    detail: str  #: one line for tables: the layer string, or an estimator's settings
+    score_kind: ScoreKind
+    parameters: int | None = None  #: trainable numbers; None where that has no meaning
+    macs: int | None = None  #: for one image, forward; None where not known
+    flops: int | None = None  #: 2 x macs
+    spec: str | None = None  #: canonical layer string of a network
+    layers: tuple[LayerRow, ...] = ()
+    source_file: SourceFile | None = None
+    seeded: bool = True  #: False for methods that the seed does not change (nearest neighbours, SVC)
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What it was trained and measured on."""
+
+    name: str
+    source: str
+    fingerprint: str  #: SHA-256, 64 hexadecimal digits
+    classes: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    fraction: float  #: of the full training set
+    test_fraction: float  #: of the full test set that is here
+    n_train: int  #: images trained on
+    n_validation: int
+    n_test: int
+    train_total: int  #: images of the full training set
+    options: dict[str, Any] = field(default_factory=dict)  #: `size`, `color`, `group`, as given to load
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where and with what it ran."""
+
+    nablab: str
+    python: str
+    platform: str
+    cpu: str
+    cores: int
+    memory_gib: float
+    device: str  #: `cpu`, `cuda: NVIDIA ...`
+    threads: int  #: that this run computed with
+    jobs: int  #: runs that computed at the same time
+    packages: dict[str, str] = field(default_factory=dict)  #: name -> version (numpy, torch, scikit-learn)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a finished run comes to. Accuracies in [0, 1]; times in seconds."""
+
+    epochs: int  #: done; 0 for estimators
+    steps: int
+    train_seconds: float  #: steps only, or an estimator's fit
+    wall_seconds: float
+    test_accuracy: float
+    test_loss: float | None  #: None for margins
+    train_accuracy: float | None = None
+    train_loss: float | None = None
+    validation_accuracy: float | None = None
+    validation_loss: float | None = None
+    predict_seconds_1: float | None = None  #: an image, one at a time, median of warmed-up repeats
+    predict_seconds_256: float | None = None  #: an image, 256 at a time
+    kept_epoch: int | None = None  #: whose weights were kept (1-based); None for estimators
+    kept: Literal["last", "best", "averaged", "fit"] = "last"
+    size_bytes: int | None = None  #: of the stored weights
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run did not finish."""
+
+    message: str
+    kind: str  #: `diverged`, `error`, `memory`, `interrupted`
+    epoch: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """`run.json`."""
+
+    id: str  #: folder name, e.g. `lenet-f0.1-s0`
+    status: Status
+    created: str  #: ISO 8601, UTC
+    model: ModelRecord
+    data: DataRecord
+    recipe: dict[str, Any]  #: as `Recipe.to_dict`
+    environment: Environment
+    preprocessing: dict[str, Any] = field(default_factory=dict)  #: fitted, as `Preprocessing.to_dict`
+    totals: Totals | None = None  #: when done
+    failure: Failure | None = None  #: when failed or interrupted
+    schema: int = SCHEMA_VERSION
+
+    def to_json(self) -> str:
+        """Indented JSON with a final newline; numbers that are not finite are refused."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def parse_record(text: str, where: str) -> RunRecord:
+    """The record in the text of a `run.json`; `where` names it in errors.
+
+    Raises:
+        UserError: not JSON, not a record, or of a newer schema than this nablab reads.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from nablab.errors import UserError
+
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where} is not JSON (line {error.lineno}): {error.msg}") from error
+    version = values.get("schema") if isinstance(values, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UserError(f"{where} was written by a newer nablab (schema {version}); update nablab to read it")
+    try:
+        return TypeAdapter(RunRecord).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{where} is not a run record: {place}: {first['msg']}") from error
