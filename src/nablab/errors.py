@@ -18,6 +18,10 @@ class UserError(NablabError):
     exit_code = 2
 
 
+class CannotWrite(NablabError):  # noqa: N818
+    """The disk is full, or the folder read-only: nothing more can be stored, what is stored is intact."""
+
+
 class RunFailed(NablabError):  # noqa: N818
     """A run that could not finish, for example because its loss stopped being a number.
 
@@ -34,7 +38,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint such as `; did you mean lenet or lenet5?`, or the list of all where nothing is near.
 
     >>> did_you_mean("lenet6", ["lenet", "lenet5", "mlp"])
-    '; did you mean lenet5 or lenet?'
+    '; did you mean lenet or lenet5?'
     """
     names = sorted(known)
     near = get_close_matches(name.lower(), names, n=3, cutoff=0.6)
