@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from nablab.errors import NablabError
+from nablab.errors import CannotWrite
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write `content` to `path` through a temporary file, fsync and rename.
 
     Raises:
-        NablabError: the folder cannot be written to or the disk is full; `path` is as it was.
+        CannotWrite: the folder cannot be written to or the disk is full; `path` is as it was.
     """
     write_with(path, lambda temporary: _write(temporary, content))
 
@@ -31,7 +31,7 @@ def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
     The temporary file keeps the suffix of `path`, since some of them go by it.
 
     Raises:
-        NablabError: as `write_bytes`.
+        CannotWrite: as `write_bytes`.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -47,7 +47,7 @@ def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
         temporary = None
         _sync(path.parent)
     except OSError as error:
-        raise NablabError(
+        raise CannotWrite(
             f"cannot write {path}: {error.strerror or error}; what was there is unchanged"
         ) from error
     finally:

@@ -58,6 +58,8 @@ class DataRecord:
     n_test: int
     train_total: int  #: images of the full training set
     options: dict[str, Any] = field(default_factory=dict)  #: `size`, `color`, `group`, as given to load
+    reference: str = ""  #: what `load` was given: a source's name or a path; empty for live data
+    value_range: tuple[float, float] = (0.0, 255.0)  #: of a pixel: what is drawn black and white
 
 
 @dataclass(frozen=True)
