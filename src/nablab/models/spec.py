@@ -2,20 +2,49 @@
 
 A `Spec` says what a network is, not how it runs: shapes, parameters and costs are derived from it
 (`shapes`, `cost`), and both engines build from it (`torch_net`, later `numpy_net`).
+A layer whose numbers make no sense by themselves cannot be made: it raises `UserError`.
+Whether it fits what comes before it is the business of `shapes.trace`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
+
+from nablab.errors import UserError
+
+#: No count, size or stride in a spec is larger; it keeps a slip of the keyboard from taking all memory.
+LARGEST = 1_000_000
+
+
+def _whole(what: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
+        raise UserError(f"{what} must be a whole number from {least} to {LARGEST:,}, not {value!r}")
+
+
+def _number(what: str, value: object, holds: bool, wanted: str) -> None:
+    if not isinstance(value, (int, float)) or not math.isfinite(value) or not holds:
+        raise UserError(f"{what} must be {wanted}, not {value!r}")
 
 
 def _same_padding(kernel: int, padding: int | None, what: str) -> int:
     if padding is not None:
         return padding
     if kernel % 2 == 0:
-        raise ValueError(f"{what} has an even kernel and must say its padding, e.g. p0")
+        raise UserError(f"{what} has an even kernel and must say its padding, e.g. p0")
     return (kernel - 1) // 2
+
+
+def _pool_stride(kernel: int, stride: int | None, padding: int) -> int:
+    stride = kernel if stride is None else stride
+    _whole("the kernel of a pool", kernel, 1)
+    _whole("the stride of a pool", stride, 1)
+    _whole("the padding of a pool", padding, 0)
+    if padding > kernel // 2:
+        raise UserError(f"the padding of a pool must be at most half its kernel {kernel}, not {padding}")
+    return stride
 
 
 @dataclass(frozen=True)
@@ -38,9 +67,13 @@ class Conv(Layer):
     word: ClassVar[str] = "C"
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "padding", _same_padding(self.kernel, self.padding, f"{self.filters}C{self.kernel}")
-        )
+        _whole("the number of filters", self.filters, 1)
+        _whole("the kernel of a convolution", self.kernel, 1)
+        _whole("the stride of a convolution", self.stride, 1)
+        _whole("the number of groups", self.groups, 1)
+        padding = _same_padding(self.kernel, self.padding, f"{self.filters}C{self.kernel}")
+        _whole("the padding of a convolution", padding, 0)
+        object.__setattr__(self, "padding", padding)
 
 
 @dataclass(frozen=True)
@@ -53,7 +86,11 @@ class DepthwiseConv(Layer):
     word: ClassVar[str] = "DW"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "padding", _same_padding(self.kernel, self.padding, f"DW{self.kernel}"))
+        _whole("the kernel of a convolution", self.kernel, 1)
+        _whole("the stride of a convolution", self.stride, 1)
+        padding = _same_padding(self.kernel, self.padding, f"DW{self.kernel}")
+        _whole("the padding of a convolution", padding, 0)
+        object.__setattr__(self, "padding", padding)
 
 
 @dataclass(frozen=True)
@@ -62,6 +99,10 @@ class Linear(Layer):
 
     units: int | None
     word: ClassVar[str] = "K"
+
+    def __post_init__(self) -> None:
+        if self.units is not None:
+            _whole("the number of units", self.units, 1)
 
 
 @dataclass(frozen=True)
@@ -74,7 +115,7 @@ class MaxPool(Layer):
     word: ClassVar[str] = "MaxPool"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stride", self.stride or self.kernel)
+        object.__setattr__(self, "stride", _pool_stride(self.kernel, self.stride, self.padding))
 
 
 @dataclass(frozen=True)
@@ -87,7 +128,7 @@ class AvgPool(Layer):
     word: ClassVar[str] = "AvgPool"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stride", self.stride or self.kernel)
+        object.__setattr__(self, "stride", _pool_stride(self.kernel, self.stride, self.padding))
 
 
 @dataclass(frozen=True)
@@ -139,6 +180,9 @@ class GroupNorm(Layer):
     groups: int
     word: ClassVar[str] = "GroupNorm"
 
+    def __post_init__(self) -> None:
+        _whole("the number of groups", self.groups, 1)
+
 
 @dataclass(frozen=True)
 class Dropout(Layer):
@@ -146,6 +190,9 @@ class Dropout(Layer):
 
     p: float
     word: ClassVar[str] = "Dropout"
+
+    def __post_init__(self) -> None:
+        _number("the probability of Dropout", self.p, 0 <= self.p < 1, "from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -157,6 +204,9 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     slope: float = 0.01
     word: ClassVar[str] = "LeakyReLU"
+
+    def __post_init__(self) -> None:
+        _number("the slope of LeakyReLU", self.slope, self.slope >= 0, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -198,6 +248,16 @@ class Sigmoid(Layer):
     word: ClassVar[str] = "Sigmoid"
 
 
+def _checked_layers(layers: Iterable[Layer], what: str) -> tuple[Layer, ...]:
+    layers = tuple(layers)
+    if not layers:
+        raise UserError(f"{what} needs at least one layer")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise UserError(f"{what} is made of layers such as Conv(20, 5), not {layer!r}")
+    return layers
+
+
 @dataclass(frozen=True)
 class Residual(Layer):
     """body(x) + x (He et al. 2016).
@@ -205,8 +265,11 @@ class Residual(Layer):
     Where the shapes differ, x goes through a 1x1 convolution with a bias and the stride that fits.
     """
 
-    body: tuple[Layer, ...] = field(default=())
+    body: tuple[Layer, ...]
     word: ClassVar[str] = "Res"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", _checked_layers(self.body, "a residual"))
 
 
 @dataclass(frozen=True)
@@ -214,6 +277,9 @@ class Spec:
     """A network: its layers in order. Repeats are written out; `str(spec)` is its canonical string."""
 
     layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", _checked_layers(self.layers, "a network"))
 
     def __str__(self) -> str:
         from nablab.models.language import to_text
