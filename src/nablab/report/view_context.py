@@ -1,0 +1,172 @@
+"""What a comparison rests on: data, machines, recipes, failures, and the command that repeats it."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from nablab.analysis.results import Results, RunData
+from nablab.report.view_types import (
+    DataView,
+    Difference,
+    EnvironmentView,
+    FailureView,
+    Picture,
+    RecipeView,
+    RepeatView,
+)
+from nablab.runs.record import Environment
+from nablab.training.recipe import PRESETS
+
+#: Settings that belong to a run, not to the way that a comparison trains.
+_OF_A_RUN = ("seed", "threads")
+
+#: Test images of each class that stand for the data.
+_SAMPLES_A_CLASS = 3
+
+
+def data_view(results: Results, images: Mapping[int, Picture]) -> DataView:
+    data = max((run.record.data for run in results.runs), key=lambda data: data.fraction)
+    return DataView(
+        name=data.name,
+        source=data.source,
+        fingerprint=data.fingerprint,
+        classes=data.classes,
+        input_shape=data.input_shape,
+        n_test=data.n_test,
+        train_total=data.train_total,
+        samples=_samples(results, images),
+    )
+
+
+def _samples(results: Results, images: Mapping[int, Picture]) -> tuple[tuple[int, int], ...]:
+    truths: dict[int, int] = {}
+    for run in results.runs:
+        if run.done and not images.keys() <= truths.keys():
+            truths |= dict(zip(run.predictions.indices.tolist(), run.predictions.y.tolist(), strict=True))
+    taken: Counter[int] = Counter()
+    samples = []
+    for index in sorted(images.keys() & truths.keys()):
+        truth = truths[index]
+        if taken[truth] < _SAMPLES_A_CLASS:
+            taken[truth] += 1
+            samples.append((index, truth))
+    return tuple(sorted(samples, key=lambda sample: (sample[1], sample[0])))
+
+
+def environments(results: Results) -> tuple[EnvironmentView, ...]:
+    """Every different environment, the commonest first."""
+    values = Counter(_environment(run.record.environment) for run in results.runs)
+    return tuple(EnvironmentView(environment, runs) for environment, runs in values.most_common())
+
+
+def _environment(environment: Environment) -> tuple[tuple[str, str], ...]:
+    return (
+        ("nablab", environment.nablab),
+        ("Python", environment.python),
+        *sorted(environment.packages.items()),
+        ("platform", environment.platform),
+        ("processor", f"{environment.cpu}, {environment.cores} cores"),
+        ("memory", f"{environment.memory_gib:.1f} GiB"),
+        ("device", environment.device),
+        ("threads a run", str(environment.threads)),
+        ("runs at a time", str(environment.jobs)),
+    )
+
+
+def recipes(results: Results) -> tuple[RecipeView, ...]:
+    """Every different recipe, with the preset that it is nearest to and the models trained by it."""
+    ignored = (*_OF_A_RUN, "split_seed") if results.resampled else _OF_A_RUN
+    groups: dict[tuple[tuple[str, Any], ...], list[RunData]] = {}
+    for run in results.runs:
+        key = tuple(sorted((k, v) for k, v in run.record.recipe.items() if k not in ignored))
+        groups.setdefault(key, []).append(run)
+    return tuple(_recipe(runs, ignored) for runs in groups.values())
+
+
+def _recipe(runs: Sequence[RunData], ignored: Sequence[str]) -> RecipeView:
+    values = runs[0].record.recipe
+    found = {name: _differences(values, preset.to_dict(), ignored) for name, preset in PRESETS.items()}
+    nearest = min(found, key=lambda name: len(found[name]))
+    return RecipeView(nearest, found[nearest], tuple(dict.fromkeys(run.label for run in runs)), values)
+
+
+def _differences(
+    values: Mapping[str, Any], preset: Mapping[str, Any], ignored: Sequence[str]
+) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(name, preset.get(name), value)
+        for name, value in values.items()
+        if name not in ignored and value != preset.get(name)
+    )
+
+
+def failures(runs: Iterable[RunData]) -> tuple[FailureView, ...]:
+    """The runs that ended without a result, and why."""
+    return tuple(
+        FailureView(
+            run=run.record.id,
+            label=run.label,
+            fraction=run.fraction,
+            seed=run.seed,
+            kind=failure.kind,
+            message=failure.message,
+            epoch=failure.epoch,
+            step=failure.step,
+        )
+        for run in runs
+        if (failure := run.record.failure) is not None
+    )
+
+
+def repeat(results: Results, how: Sequence[RecipeView]) -> RepeatView:
+    """The commands written out, and the experiment file that stands beside the runs."""
+    try:
+        experiment = (results.folder / "experiment.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        experiment = ""
+    return RepeatView(tuple(_command(results, recipe) for recipe in how), experiment)
+
+
+def _command(results: Results, recipe: RecipeView) -> str:
+    runs = [run for label in recipe.labels for run in results.of(label)]
+    references = dict.fromkeys(without_folder(run.record.model.reference) for run in runs)
+    data = runs[0].record.data
+    options: dict[str, Any] = {
+        "data": data.name,
+        "fractions": ",".join(f"{fraction:g}" for fraction in sorted({run.fraction for run in runs})),
+        "seeds": _seeds(runs),
+        "preset": recipe.preset,
+    }
+    options |= {f"{name}": value for name, value in data.options.items() if value is not None}
+    if data.test_fraction != 1:
+        options["test-fraction"] = f"{data.test_fraction:g}"
+    words = ["nablab", "compare", *references]
+    for name, value in (*options.items(), *((one.name, one.value) for one in recipe.differences)):
+        words += _option(name.replace("_", "-"), value)
+    if results.resampled:
+        words.append("--resample")
+    return shlex.join(words)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{name}"] if value else []
+    return [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+
+
+def _seeds(runs: Sequence[RunData]) -> str:
+    seeds = sorted({run.seed for run in runs})
+    return str(len(seeds)) if seeds == list(range(len(seeds))) else ",".join(map(str, seeds))
+
+
+def without_folder(reference: str) -> str:
+    """A reference without the folders of one machine; names and layer strings are as they were.
+
+    >>> without_folder("/home/me/my_net.py:MyNet"), without_folder("lenet"), without_folder("my_net.py:A")
+    ('my_net.py:MyNet', 'lenet', 'my_net.py:A')
+    """
+    return PurePath(reference).name if PurePath(reference).is_absolute() else reference

@@ -1,0 +1,38 @@
+"""The pictures of a report, as small uint8 arrays, each once for all models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab.analysis.results import Results
+from nablab.report.view_types import Picture
+
+
+def pictures(results: Results) -> dict[int, Picture]:
+    """The test images that any run kept, by position in the full test set; none for features."""
+    found: dict[int, NDArray[Any]] = {}
+    for run in results.runs:
+        if run.done and run.examples is not None and run.examples.images.ndim == 4:
+            found |= dict(zip(run.examples.indices.tolist(), run.examples.images, strict=True))
+    if not found:
+        return {}
+    low = min(float(image.min()) for image in found.values())
+    high = max(float(image.max()) for image in found.values())
+    return {index: picture(image, low, high) for index, image in sorted(found.items())}
+
+
+def picture(image: NDArray[Any], low: float, high: float) -> Picture:
+    """An image (C, H, W) as grey (H, W) or RGB (H, W, 3), one to three channels as they are.
+
+    uint8 stays; other values are mapped from [low, high] to 0..255. Channels that are not three
+    become the grey of their mean.
+    """
+    if image.dtype != np.uint8:
+        span = high - low or 1.0
+        image = np.rint(np.clip((image - low) / span, 0, 1) * 255).astype(np.uint8)
+    if image.shape[0] == 3:
+        return np.ascontiguousarray(image.transpose(1, 2, 0))
+    return np.asarray(np.rint(image.mean(axis=0)), dtype=np.uint8)
