@@ -10,20 +10,17 @@ from types import ModuleType
 import pytest
 
 
-def _load() -> ModuleType:
+@pytest.fixture(scope="session")
+def factory() -> ModuleType:
+    """`tests/report/factory.py`: `factory.write_comparison(folder, models, ...)`, `factory.MODELS`."""
     path = Path(__file__).parents[1] / "report" / "factory.py"
     spec = importlib.util.spec_from_file_location("comparison_factory", path)
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def factory() -> ModuleType:
-    """`tests/report/factory.py`: `factory.write_comparison(folder, models, ...)`, `factory.MODELS`."""
-    return _load()
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,8 @@ MARGINS = Fake(
     detail="LinearSVC(C=1)", layers=(),
 )  # fmt: skip
 OWN = Fake(
-    "MyNet", 1.2, "module", parameters=2_000, detail="my_net.py:MyNet", reference="/home/someone/my_net.py:MyNet",
+    "MyNet", 1.2, "module", parameters=2_000, detail="my_net.py:MyNet",
+    reference="/home/someone/my_net.py:MyNet",
     source_file=SourceFile("/home/someone/my_net.py", "ab" * 32, "0123456789abcdef", True),
 )  # fmt: skip
 MODELS = (BIG, SMALL, LINEAR, NEAREST, MARGINS, OWN)
