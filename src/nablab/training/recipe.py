@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from nablab.errors import UserError, did_you_mean
-
-OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
-ScheduleName = Literal["constant", "step", "cosine", "one_cycle", "plateau"]
-PreprocessingName = Literal["standardize", "unit", "center", "none"]
-AveragingName = Literal["none", "ema", "tail"]
-ClassWeightName = Literal["none", "balanced"]
-PrecisionName = Literal["float32", "bfloat16"]
+from nablab.training.recipe_values import (
+    AveragingName,
+    ClassWeightName,
+    DeviceName,
+    OptimizerName,
+    PrecisionName,
+    PreprocessingName,
+    ScheduleName,
+    check,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training images; 1 or more.
-        batch_size: images a step; the last batch of an epoch may be smaller.
+        batch_size: images a step; the last batch of an epoch holds what is left (one image alone joins the
+            batch before it).
         optimizer: `sgd`, `adam`, `adamw` or `rmsprop`, with PyTorch's formulas.
         lr: learning rate; with `one_cycle` its peak.
         momentum: of `sgd` and `rmsprop`.
@@ -88,14 +91,19 @@ class Recipe:
     validation: float = 0.1
     split_seed: int = 0
     seed: int = 0
-    device: str = "auto"
+    device: DeviceName = "auto"
     precision: PrecisionName = "float32"
     threads: int = 0
     evaluate_every: int = 1
     train_sample: int = 2000
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(asdict(self), {field.name: str(field.type) for field in fields(self)})
+
+    @property
+    def chooses(self) -> bool:
+        """Whether validation images decide anything: when to stop, or when the learning rate falls."""
+        return self.early_stopping > 0 or self.schedule == "plateau"
 
     def but(self, **changes: Any) -> Recipe:
         """A copy with other values.
@@ -120,79 +128,6 @@ class Recipe:
             UserError: a name that no recipe has, or a value of the wrong type or range.
         """
         return Recipe().but(**values)
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "optimizer": get_args(OptimizerName),
-    "schedule": get_args(ScheduleName),
-    "preprocessing": get_args(PreprocessingName),
-    "averaging": get_args(AveragingName),
-    "class_weights": get_args(ClassWeightName),
-    "precision": get_args(PrecisionName),
-}
-_AT_LEAST_ONE = ("epochs", "batch_size", "step_size", "plateau_patience", "evaluate_every", "train_sample")
-_NOT_NEGATIVE = ("weight_decay", "l1", "clip_norm", "early_stopping", "split_seed", "seed", "threads")
-_BELOW_ONE = ("momentum", "beta1", "beta2", "label_smoothing", "ema_decay")
-
-
-def _check(recipe: Recipe) -> None:
-    for f in fields(recipe):
-        _check_type(f.name, getattr(recipe, f.name), str(f.type))
-    for name, allowed in _CHOICES.items():
-        value = getattr(recipe, name)
-        if value not in allowed:
-            raise UserError(f"{name} {value!r} is not one of {', '.join(allowed)}")
-    for name in _AT_LEAST_ONE:
-        _require(getattr(recipe, name) >= 1, recipe, name, "a whole number from 1")
-    for name in _NOT_NEGATIVE:
-        _require(getattr(recipe, name) >= 0, recipe, name, "0 or more")
-    for name in _BELOW_ONE:
-        _require(0 <= getattr(recipe, name) < 1, recipe, name, "from 0 to below 1")
-    _require(recipe.lr > 0, recipe, "lr", "a positive number")
-    _require(0 < recipe.gamma < 1, recipe, "gamma", "between 0 and 1")
-    _require(0 < recipe.warmup < 1, recipe, "warmup", "between 0 and 1")
-    _check_validation(recipe)
-    if recipe.nesterov and (recipe.optimizer != "sgd" or recipe.momentum == 0):
-        raise UserError("nesterov needs optimizer sgd with a momentum above 0")
-
-
-def _check_validation(recipe: Recipe) -> None:
-    share = recipe.validation
-    if share != 0 and not (0 < share <= 0.5 and math.isclose(1 / share, round(1 / share), rel_tol=1e-6)):
-        raise UserError(
-            f"validation {share} must be 0 or one k-th (0.1 holds out every tenth image, 0.2 every fifth)"
-        )
-    if share == 0:
-        for needs, wanted in (
-            ("early_stopping", recipe.early_stopping > 0),
-            ("plateau", recipe.schedule == "plateau"),
-        ):
-            if wanted:
-                raise UserError(
-                    f"{needs} chooses by validation images, and validation is 0; set validation to 0.1"
-                )
-
-
-def _check_type(name: str, value: object, annotation: str) -> None:
-    expected: tuple[type, ...]
-    if annotation == "int":
-        expected, text = (int,), "a whole number"
-    elif annotation == "float":
-        expected, text = (int, float), "a number"
-    elif annotation == "bool":
-        expected, text = (bool,), "true or false"
-    else:
-        expected, text = (str,), "a text"
-    wrong_bool = isinstance(value, bool) and annotation != "bool"
-    if not isinstance(value, expected) or wrong_bool:
-        raise UserError(f"{name} must be {text}, not {value!r}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{name} must be a finite number, not {value!r}")
-
-
-def _require(holds: bool, recipe: Recipe, name: str, wanted: str) -> None:
-    if not holds:
-        raise UserError(f"{name} must be {wanted}, not {getattr(recipe, name)!r}")
 
 
 #: What `--preset` knows. `handout` is how the hand-outs train: it keeps no validation set.
@@ -233,3 +168,10 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path}: {error}") from error
     return Recipe.from_dict(values.get("recipe", values))
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as the TOML file that `read_recipe` reads: one table, `[recipe]`."""
+    import tomli_w
+
+    return tomli_w.dumps({"recipe": recipe.to_dict()})

@@ -1,0 +1,114 @@
+"""Baselines of scikit-learn: fitted once on preprocessed features, scored like networks."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab.errors import RunFailed
+from nablab.models.model import Model, ScoreKind
+from nablab.training.feed import TrainingData
+from nablab.training.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEstimator:
+    """An estimator that was fitted.
+
+    Attributes:
+        estimator: scikit-learn's own object.
+        score_kind: what `scores` returns: probabilities or margins.
+        classes: how many there are, K; the estimator may have seen fewer.
+        fit_seconds: spent in `fit`.
+        threads: that it computes with; 0: as many as the process has.
+        remarks: what scikit-learn warned of, such as a fit that did not converge.
+    """
+
+    estimator: Any
+    score_kind: ScoreKind
+    classes: int
+    fit_seconds: float
+    threads: int
+    remarks: tuple[str, ...] = ()
+
+    def scores(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (N, K) for preprocessed images (N, ...).
+
+        Columns are all classes of the data set. One that the estimator never saw has probability 0, or a
+        margin 1 below the smallest of its row. The largest margin of `SVC` is its prediction with
+        `break_ties=True`.
+        """
+        features = x.reshape(len(x), -1)
+        with _threads(self.threads):
+            if self.score_kind == "probabilities":
+                seen = np.asarray(self.estimator.predict_proba(features))
+            else:
+                seen = _columns(np.asarray(self.estimator.decision_function(features)))
+        return spread(seen, np.asarray(self.estimator.classes_), self.classes, self.score_kind)
+
+
+def fit(model: Model, data: TrainingData, recipe: Recipe) -> FittedEstimator:
+    """Fit the estimator of a model on the preprocessed, flattened training images.
+
+    Of the recipe, the preprocessing, the validation share, the seed and the threads count; an estimator
+    never sees the validation images.
+
+    Raises:
+        RunFailed: scikit-learn refused; its reason.
+    """
+    if model.estimator is None:
+        raise ValueError(f"{model.label} is not an estimator")
+    estimator = model.estimator(recipe.seed)
+    x = data.train.all()
+    features = x.reshape(len(x), -1)
+    with warnings.catch_warnings(record=True) as caught, _threads(recipe.threads):
+        warnings.simplefilter("always")
+        start = perf_counter()
+        try:
+            estimator.fit(features, data.train.y)
+        except (ValueError, FloatingPointError) as error:
+            raise RunFailed(f"{model.label} cannot be fitted: {_first_line(error)}") from error
+        seconds = perf_counter() - start
+    remarks = tuple(dict.fromkeys(_first_line(warning.message) for warning in caught))
+    return FittedEstimator(estimator, model.score_kind, data.classes, seconds, recipe.threads, remarks)
+
+
+def spread(
+    seen: NDArray[Any], labels: NDArray[np.int64], classes: int, kind: ScoreKind
+) -> NDArray[np.float32]:
+    """Scores of the classes that were seen (N, S), as columns of all classes (N, K).
+
+    >>> spread(np.array([[0.25, 0.75]]), np.array([0, 2]), 3, "probabilities").tolist()
+    [[0.25, 0.0, 0.75]]
+    """
+    if kind == "probabilities":
+        scores = np.zeros((len(seen), classes), np.float32)
+    else:
+        scores = np.repeat(seen.min(axis=1, keepdims=True) - 1, classes, axis=1).astype(np.float32)
+    scores[:, labels] = seen
+    return scores
+
+
+def _columns(margins: NDArray[Any]) -> NDArray[Any]:
+    """Margins with one column a class; of two classes scikit-learn gives the second one's only."""
+    return np.stack([-margins, margins], axis=1) if margins.ndim == 1 else margins
+
+
+def _threads(count: int) -> Any:
+    """A context in which scikit-learn and BLAS compute with so many threads.
+
+    Set here, and not once a process: libraries that are loaded later would not know of it.
+    """
+    import sklearn  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=count or None)
+
+
+def _first_line(problem: Any) -> str:
+    return str(problem).strip().split("\n")[0]

@@ -1,0 +1,178 @@
+"""The images of a run: which rows train, validate and test, and the batches of an epoch.
+
+All of it is NumPy; an engine takes the arrays over at its own border. Order and augmentation are keyed by
+(seed, purpose, epoch, position), so any batch of any epoch can be had without the ones before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab.data import augment, keyed, preprocess
+from nablab.data.augment import Augmentation
+from nablab.data.dataset import Dataset
+from nablab.data.preprocess import Preprocessing
+from nablab.data.split import Split
+from nablab.errors import UserError
+from nablab.training.recipe import Recipe
+from nablab.training.trainable import Batch
+
+Places = NDArray[np.int64]
+
+#: Preprocessed images are kept in memory up to this many bytes in all; beyond, they are made batch by batch.
+KEEP_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows of a data set with their labels, preprocessed when asked for.
+
+    Attributes:
+        source: raw images or features (N, ...), of which `rows` belong to this part.
+        rows: int64 (n,).
+        y: int64 (n,) labels.
+        preprocessing: what turns raw into float32.
+        ready: float32 (n, ...) all of it preprocessed, where that is kept in memory.
+    """
+
+    source: NDArray[Any]
+    rows: NDArray[np.int64]
+    y: NDArray[np.int64]
+    preprocessing: Preprocessing
+    ready: NDArray[np.float32] | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def raw(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Raw samples at these places of the part, (B, ...)."""
+        return self.source[self.rows[places]]
+
+    def take(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Preprocessed samples at these places of the part, float32 (B, ...)."""
+        if self.ready is not None:
+            return self.ready[places]
+        return self.preprocessing.apply(self.raw(places))
+
+    def first(self, count: int) -> Part:
+        """The part of its first `count` samples."""
+        ready = None if self.ready is None else self.ready[:count]
+        return Part(self.source, self.rows[:count], self.y[:count], self.preprocessing, ready)
+
+    def pieces(self, size: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """All samples in their order, `size` at a time: float32 (B, ...), int64 (B,)."""
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            if self.ready is not None:
+                yield self.ready[start:stop], self.y[start:stop]
+            else:
+                yield self.take(np.arange(start, stop)), self.y[start:stop]
+
+    def all(self) -> NDArray[np.float32]:
+        """All samples, preprocessed, float32 (n, ...)."""
+        return self.ready if self.ready is not None else self.take(np.arange(len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What a run trains on and is measured on.
+
+    Attributes:
+        train: the training images.
+        train_sample: the fixed sample of them that is measured on frozen weights.
+        validation: held out to choose by; None when the recipe holds nothing out.
+        test: never chosen by.
+        classes: how many classes there are.
+        input_shape: of one sample, (C, H, W) or (D,).
+        preprocessing: fitted on `train`.
+        augmentation: of the training images; None where the recipe has none.
+    """
+
+    train: Part
+    train_sample: Part
+    validation: Part | None
+    test: Part
+    classes: int
+    input_shape: tuple[int, ...]
+    preprocessing: Preprocessing
+    augmentation: Augmentation | None
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """How many training images each class has, int64 (K,)."""
+        return np.bincount(self.train.y, minlength=self.classes)
+
+
+def prepare(dataset: Dataset, split: Split, recipe: Recipe) -> TrainingData:
+    """The data of a run: rows chosen by `split`, preprocessing fitted on the training rows.
+
+    Raises:
+        UserError: an augmentation that these samples cannot have, or no training rows.
+    """
+    if len(split.train) == 0:
+        raise UserError(f"{dataset.name}: this fraction leaves no training image; take a larger one")
+    preprocessing = preprocess.fit(recipe.preprocessing, dataset.x_train[split.train], dataset.value_range)
+    augmentation = augment.parse(recipe.augmentation, dataset.input_shape) if recipe.augmentation else None
+    numbers = math.prod(dataset.input_shape) * (len(split.train) + len(split.validation) + len(split.test))
+    keep = numbers * np.dtype(np.float32).itemsize <= KEEP_BYTES
+
+    def part(x: NDArray[Any], y: NDArray[np.int64], rows: NDArray[np.int64], kept: bool) -> Part:
+        return Part(x, rows, y[rows], preprocessing, preprocessing.apply(x[rows]) if kept else None)
+
+    train = part(dataset.x_train, dataset.y_train, split.train, keep and augmentation is None)
+    validation = part(dataset.x_train, dataset.y_train, split.validation, keep)
+    sample = train.first(recipe.train_sample)
+    if sample.ready is None and keep:
+        sample = part(dataset.x_train, dataset.y_train, sample.rows, True)
+    return TrainingData(
+        train=train,
+        train_sample=sample,
+        validation=validation if len(validation) else None,
+        test=part(dataset.x_test, dataset.y_test, split.test, keep),
+        classes=len(dataset.classes),
+        input_shape=dataset.input_shape,
+        preprocessing=preprocessing,
+        augmentation=augmentation,
+    )
+
+
+def steps_per_epoch(data: TrainingData, recipe: Recipe) -> int:
+    """How many batches the training images make; the last may be smaller."""
+    return len(_starts(len(data.train), recipe.batch_size))
+
+
+def batches(data: TrainingData, recipe: Recipe, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+    """The batches of an epoch (from 0), from `start_step` on.
+
+    The order is a permutation keyed by (seed, epoch); each image's augmentation is keyed by (seed, epoch,
+    its place in that order). The last batch holds what is left; a single image that would be left joins the
+    batch before, since batch normalisation has no variance of one.
+    """
+    order = keyed.generator(recipe.seed, "order", epoch).permutation(len(data.train))
+    starts = _starts(len(order), recipe.batch_size)
+    for start, stop in zip(starts[start_step:], [*starts[1:], len(order)][start_step:], strict=True):
+        places = order[start:stop]
+        positions = np.arange(start, stop)
+        yield Batch(_fed(data, recipe, epoch, places, positions), data.train.y[places], epoch, positions)
+
+
+def _starts(images: int, batch_size: int) -> list[int]:
+    """Where each batch of an epoch begins."""
+    starts = list(range(0, images, batch_size))
+    return starts[:-1] if len(starts) > 1 and images - starts[-1] == 1 < batch_size else starts
+
+
+def _fed(
+    data: TrainingData, recipe: Recipe, epoch: int, places: Places, positions: Places
+) -> NDArray[np.float32]:
+    """The images at these places of the training part, augmented and preprocessed."""
+    if data.augmentation is None:
+        return data.train.take(places)
+    raw = data.train.raw(places)
+    augmented = data.augmentation.apply(raw, seed=recipe.seed, epoch=epoch, positions=positions)
+    return data.preprocessing.apply(augmented)

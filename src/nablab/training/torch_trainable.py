@@ -1,0 +1,183 @@
+"""Networks that PyTorch runs: our own, and users' modules, which need not cooperate in any way."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nablab.data import keyed
+from nablab.errors import UserError
+from nablab.models.model import Model
+from nablab.training import device as devices
+from nablab.training import optimizers
+from nablab.training.feed import TrainingData
+from nablab.training.modules import build_module, seed_torch
+from nablab.training.objective import Objective, add_l1_gradient, make_objective, penalised
+from nablab.training.recipe import Recipe
+from nablab.training.tensors import copy_in, tensors_of, to_array, under
+from nablab.training.trainable import Arrays, Batch, StepResult
+
+#: Images that are scored at a time: their activations stay in the cache.
+SCORED_AT_ONCE = 250
+
+_MODEL, _OPTIMIZER, _AVERAGE = "model/", "optimizer/", "average/"
+
+
+class TorchTrainable:
+    """A module with its optimiser. Final.
+
+    Chance is keyed by (seed, epoch, the step's first position): PyTorch's generator is seeded anew for each
+    step, so no stream has to be replayed on resume.
+
+    The average takes in the buffers too: the running means and variances of batch normalisation are averaged
+    at the same rate as the weights, not recomputed from the data.
+    """
+
+    def __init__(self, module: nn.Module, recipe: Recipe, objective: Objective, classes: int) -> None:
+        self._module = module
+        self._recipe = recipe
+        self._objective = objective
+        self._classes = classes
+        self._parameters = [p for p in module.parameters() if p.requires_grad]
+        self._penalised = penalised(module) if recipe.l1 else []
+        self._optimizer = optimizers.build(recipe, self._parameters)
+        self._device = self._parameters[0].device
+        self._average: dict[str, Tensor] | None = None
+        self._epoch_key: tuple[int, int] = (-1, 0)
+
+    def step(self, batch: Batch, lr: float) -> StepResult:
+        """Move the weights once along the gradient of this batch."""
+        if not self._module.training:
+            self._module.train()
+        self._seed_chance(batch)
+        x, y = self._arrive(batch.x), self._arrive(batch.y)
+        for parameter in self._parameters:
+            parameter.grad = None
+        logits = self._logits(self._module, x)
+        objective, loss = self._objective(logits, y)
+        torch.autograd.backward(objective)
+        if self._penalised:
+            add_l1_gradient(self._penalised, self._recipe.l1)
+        if self._recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_norm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        self._optimizer.step()
+        return self._result(loss, logits.detach(), batch, y)
+
+    @torch.no_grad()
+    def average(self, rate: float) -> None:
+        """Move the average by `rate` towards the current weights; the first call starts it at them."""
+        current = tensors_of(self._module)
+        if self._average is None:
+            self._average = {name: value.clone() for name, value in current.items()}
+            return
+        for name, value in self._average.items():
+            if value.is_floating_point():
+                value.lerp_(current[name], rate)
+            else:
+                value.copy_(current[name])
+
+    @torch.no_grad()
+    def scores(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (N, K) in evaluation mode for preprocessed images (N, ...)."""
+        if self._module.training:
+            self._module.eval()
+        pieces = [
+            to_array(self._logits(self._measured, self._arrive(x[start : start + SCORED_AT_ONCE])))
+            for start in range(0, len(x), SCORED_AT_ONCE)
+        ]
+        return np.concatenate(pieces) if pieces else np.empty((0, self._classes), np.float32)
+
+    def weights(self) -> Arrays:
+        """A copy of the weights and buffers that `scores` uses, by name."""
+        measured = self._average or tensors_of(self._module)
+        return {name: to_array(value) for name, value in measured.items()}
+
+    def load_weights(self, weights: Arrays) -> None:
+        """Take these weights; an average, if any, is dropped."""
+        copy_in(tensors_of(self._module), weights)
+        self._average = None
+
+    def state(self) -> Arrays:
+        """A copy of everything that later steps depend on: weights, buffers, optimiser, average."""
+        state = {_MODEL + name: to_array(value) for name, value in tensors_of(self._module).items()}
+        state |= {_AVERAGE + name: to_array(value) for name, value in (self._average or {}).items()}
+        memory = optimizers.state_of(self._optimizer)
+        return state | {_OPTIMIZER + name: value for name, value in memory.items()}
+
+    def load(self, state: Arrays) -> None:
+        """Take what `state` returned; later steps are then bit for bit those that would have followed."""
+        current = tensors_of(self._module)
+        copy_in(current, under(state, _MODEL))
+        average = under(state, _AVERAGE)
+        self._average = (
+            {name: torch.empty_like(value) for name, value in current.items()} if average else None
+        )
+        if self._average is not None:
+            copy_in(self._average, average)
+        optimizers.load_state(self._optimizer, under(state, _OPTIMIZER))
+
+    def _measured(self, x: Tensor) -> Any:
+        """Scores by the weights that count."""
+        if self._average is None:
+            return self._module(x)
+        return torch.func.functional_call(self._module, self._average, (x,))
+
+    def _logits(self, forward: Any, x: Tensor) -> Tensor:
+        with self._precision():
+            logits = forward(x)
+        if not isinstance(logits, Tensor) or logits.shape != (len(x), self._classes):
+            what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise UserError(
+                f"{type(self._module).__name__} returns {what} for {len(x)} images; "
+                f"a classifier returns logits of shape ({len(x)}, {self._classes})"
+            )
+        return logits.float()
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self._recipe.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    def _arrive(self, array: NDArray[Any]) -> Tensor:
+        """The array as a tensor on the device; on CUDA the copy does not wait."""
+        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+        if self._device.type == "cpu":
+            return tensor
+        pinned = tensor.pin_memory() if self._device.type == "cuda" else tensor
+        return pinned.to(self._device, non_blocking=True)
+
+    def _result(self, loss: Tensor, logits: Tensor, batch: Batch, y: Tensor) -> StepResult:
+        if self._device.type == "cpu":
+            correct = np.count_nonzero(logits.numpy().argmax(axis=1) == batch.y)
+            return StepResult(loss.item(), int(correct), len(batch.y))
+        exact = loss.double() if self._device.type == "cuda" else loss  # MPS has no float64
+        return StepResult(exact, (logits.argmax(dim=1) == y).sum(), len(batch.y))
+
+    def _seed_chance(self, batch: Batch) -> None:
+        """Seed what draws in this step, dropout above all."""
+        epoch, base = self._epoch_key
+        if epoch != batch.epoch:
+            base = int(keyed.generator(self._recipe.seed, "dropout", batch.epoch).integers(2**62))
+            self._epoch_key = (batch.epoch, base)
+        seed_torch(base + int(batch.positions[0]), self._device)
+
+
+def make_trainable(model: Model, data: TrainingData, recipe: Recipe) -> TorchTrainable:
+    """The network of a model with its initial weights, on its device, ready for its first step.
+
+    Networks start from `models.initial`'s weights; modules from their own, made under `torch.manual_seed`.
+
+    Raises:
+        UserError: an estimator, a module without parameters, a device that is not here.
+    """
+    device = devices.choose(recipe.device)
+    module = build_module(model, data, recipe.seed, device)
+    objective = make_objective(recipe, data.class_counts(), device)
+    return TorchTrainable(module, recipe, objective, data.classes)
