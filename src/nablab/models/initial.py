@@ -1,4 +1,4 @@
-"""Initial weights: one function of the network and a seed, loaded by every engine so that twins start equal."""
+"""Initial weights: one function of network and seed, loaded by every engine so that twins start equal."""
 
 from __future__ import annotations
 
