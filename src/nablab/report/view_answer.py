@@ -56,8 +56,12 @@ def _result(cell: CellView) -> str:
     runs = f"mean of {cell.n} seeds" if cell.n > 1 else ("one seed" if cell.seeded else "no chance in it")
     return (
         f"{plus_minus(cell.accuracy, cell.accuracy_sd)} of the test images right ({runs}), "
-        f"trained on {share(cell.fraction)} of the training images"
+        f"trained on {_of_images(cell.fraction)}"
     )
+
+
+def _of_images(fraction: float) -> str:
+    return "all training images" if fraction == 1 else f"{share(fraction)} of the training images"
 
 
 def _undecided(first: str, cell: CellView, pairs: Sequence[Pair]) -> str:
@@ -117,11 +121,11 @@ def notes(
 
 def _note_data(results: Results) -> str:
     data = max((run.record.data for run in results.runs), key=lambda data: data.fraction)
-    held_out = f" and {number(data.n_validation)} held out for validation" if data.n_validation else ""
+    held_out = f", and {number(data.n_validation)} held out for validation" if data.n_validation else ""
     return (
-        f"Trained on at most {number(data.n_train)} images{held_out} "
-        f"({share(data.fraction)} of the {number(data.train_total)} there are), "
-        f"tested on {number(data.n_test)}."
+        f"Largest training set: {number(data.n_train)} images{held_out} "
+        f"({share(data.fraction)} of the {number(data.train_total)} there are). "
+        f"Test set: {number(data.n_test)} images."
     )
 
 
@@ -174,7 +178,6 @@ def _note_statistics(results: Results, pairs: Pairs) -> str:
         return ""
     fixed = "" if results.resampled else ", for these training images"
     return (
-        "± is the standard deviation over seeds. Models share a rank where their difference is not "
-        f"significant: level {ALPHA:.0%} over all {count(decided, 'pair')} (Holm), seeds and test images "
-        f"both taken as chance{fixed}."
+        "Models share a rank where their difference is not significant: level "
+        f"{share(ALPHA)} over {count(decided, 'pair')} (Holm), with seeds and test images as chance{fixed}."
     )

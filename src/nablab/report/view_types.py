@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nablab.analysis.comparison import Pair
 from nablab.analysis.curves import Curves
+from nablab.errors import UserError, did_you_mean
 from nablab.models.model import LayerRow
 
 #: uint8, (H, W) grey or (H, W, 3) RGB.
@@ -230,6 +231,18 @@ class ComparisonView:
     repeat: RepeatView
     failures: tuple[FailureView, ...]
     images: Mapping[int, Picture] = field(default_factory=dict)  #: by test index; empty for features
+
+    def section(self, label: str) -> SectionView:
+        """Everything about the model of this label.
+
+        Raises:
+            UserError: there is none; names the nearest.
+        """
+        for section in self.sections:
+            if section.label == label:
+                return section
+        known = [section.label for section in self.sections]
+        raise UserError(f"no model {label!r} in these results{did_you_mean(label, known)}")
 
     def pair(self, fraction: float, a: str, b: str) -> Pair | None:
         """The verdict on `a` against `b` at a fraction, turned so that `a` comes first."""

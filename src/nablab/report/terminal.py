@@ -1,0 +1,92 @@
+"""The comparison in a terminal: the answer, the table as wide as there is room, and what to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nablab.report.columns import Column, best_rows, columns, explanation
+from nablab.report.view_types import ComparisonView, FailureView
+from nablab.report.words import share
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
+
+_GAP = 2  # between columns: padding, and the place of the line that this kind of table leaves out
+_NARROWEST_DETAIL = 16
+
+
+def render(view: ComparisonView) -> RenderableType:
+    """What `rich` prints: it takes the width, the colours and the characters of where it is printed."""
+    return _Comparison(view)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    view: ComparisonView
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        view = self.view
+        yield Text(view.title, style="bold")
+        yield Text()
+        yield _table(view, fitting(columns(view), options.max_width))
+        yield Text()
+        yield Text(view.headline, style="bold green" if best_rows(view) else "bold yellow")
+        yield Text()
+        for failure in view.failures:
+            yield Padding(Text(_failure(failure), style="red"), (0, 0, 0, 2))
+        for note in (*view.notes, explanation(view)):
+            yield Padding(Text(note, style="dim"), (0, 0, 0, 2))
+
+
+def fitting(wanted: Sequence[Column], width: int) -> list[Column]:
+    """The columns that fit into `width` characters; those that matter least go first."""
+    kept = list(wanted)
+    while len(kept) > 1 and sum(_width(column) + _GAP for column in kept) - _GAP > width:
+        kept.remove(min(kept, key=lambda column: column.keep))
+    return kept
+
+
+def _width(column: Column) -> int:
+    """What the column needs. A detail may be cut off, so it asks for little."""
+    from rich.cells import cell_len
+
+    texts = max((cell_len(text) for text in column.texts), default=0)
+    if column.header == "detail":
+        texts = min(texts, _NARROWEST_DETAIL)
+    return max(texts, cell_len(column.header))
+
+
+def _table(view: ComparisonView, kept: Sequence[Column]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
+    for column in kept:
+        cut = column.header == "detail"
+        table.add_column(
+            Text(column.header),
+            justify="right" if column.numeric else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=None if cut else _width(column),
+            ratio=1 if cut else None,
+        )
+    best = {row.label for row in best_rows(view)}
+    for position, row in enumerate(view.rows):
+        style = "bold green" if row.label in best else "" if row.main and row.main.n else "red"
+        table.add_row(*(Text(column.texts[position]) for column in kept), style=style)
+    return table
+
+
+def _failure(failure: FailureView) -> str:
+    where = "" if failure.epoch is None else f" in epoch {failure.epoch}"
+    step = "" if failure.step is None else f", step {failure.step}"
+    what = f"{failure.label} at {share(failure.fraction)}, seed {failure.seed}: {failure.kind}{where}{step}"
+    return f"{what}: {failure.message}"
