@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from nablab.errors import CannotWrite, UserError
+from nablab.runs.arrays import read_tensors, write_arrays, write_tensors
 from nablab.runs.record import RunRecord
-from nablab.runs.store import Examples, Predictions, RunFolder, find_runs, read_tensors, write_tensors
+from nablab.runs.store import Examples, Predictions, RunFolder, find_runs
 from nablab.training.signals import EpochMetrics
 
 Measured = Callable[[int], EpochMetrics]
@@ -135,6 +136,12 @@ def test_an_archive_of_objects_is_refused(run: RunFolder) -> None:
     np.savez(run.path / "predictions.npz", y=objects, scores=objects, indices=objects)
     with pytest.raises(UserError, match="cannot read"):
         run.predictions()
+
+
+def test_objects_are_never_pickled(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_arrays(tmp_path / "a.npz", odd=np.array([{}], dtype=object))
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_agree_with_what_safetensors_reads(run: RunFolder) -> None:

@@ -123,6 +123,7 @@ class RunRecord:
     preprocessing: dict[str, Any] = field(default_factory=dict)  #: fitted, as `Preprocessing.to_dict`
     totals: Totals | None = None  #: when done
     failure: Failure | None = None  #: when failed or interrupted
+    remarks: tuple[str, ...] = ()  #: what a library warned of, such as a fit that did not converge
     schema: int = SCHEMA_VERSION
 
     def to_json(self) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from nablab import atomic
 from nablab.errors import CannotWrite, UserError
+from nablab.runs.arrays import read_arrays, read_tensors, write_arrays, write_tensors
 from nablab.runs.lock import is_locked, locked
 from nablab.runs.record import RunRecord, parse_record
 from nablab.training.signals import EpochMetrics
@@ -156,11 +156,11 @@ class RunFolder:
         Raises:
             UserError: the run has none, or the file is damaged.
         """
-        y, scores, indices = _read_arrays(self.path / PREDICTIONS, ("y", "scores", "indices"))
+        y, scores, indices = read_arrays(self.path / PREDICTIONS, ("y", "scores", "indices"))
         return Predictions(y, scores, indices)
 
     def write_predictions(self, predictions: Predictions) -> None:
-        _write_arrays(
+        write_arrays(
             self.path / PREDICTIONS,
             y=predictions.y.astype(np.int64),
             scores=predictions.scores.astype(np.float32),
@@ -173,11 +173,11 @@ class RunFolder:
         Raises:
             UserError: the run has none, or the file is damaged.
         """
-        images, indices = _read_arrays(self.path / EXAMPLES, ("images", "indices"))
+        images, indices = read_arrays(self.path / EXAMPLES, ("images", "indices"))
         return Examples(images, indices)
 
     def write_examples(self, examples: Examples) -> None:
-        _write_arrays(self.path / EXAMPLES, images=examples.images, indices=examples.indices.astype(np.int64))
+        write_arrays(self.path / EXAMPLES, images=examples.images, indices=examples.indices.astype(np.int64))
 
     def weights(self) -> dict[str, Array]:
         """The kept weights of a network or module, by the names of its `state_dict`.
@@ -252,33 +252,6 @@ def find_runs(folder: Path | str) -> list[RunFolder]:
     return found
 
 
-def write_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, str]) -> None:
-    """A safetensors file, whole or not at all."""
-    from safetensors.numpy import save
-
-    # `save` copies memory as it lies, so each array has to lie in C order; and unlike safetensors' own
-    # writer, ours says what is wrong with the disk.
-    whole = {name: np.asarray(value, order="C") for name, value in tensors.items()}
-    atomic.write_bytes(path, save(whole, metadata))
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError:
-        raise UserError(f"no {path.name} in {path.parent}") from None
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-
-
 def _runs_in(folder: Path, depth: int = 2) -> Iterator[RunFolder]:
     """The run that `folder` is, or those of the comparison that it is, or all that its folders hold."""
     if (folder / RECORD).is_file():
@@ -309,17 +282,3 @@ def _whole_lines(path: Path) -> int:
         return path.read_bytes().rfind(b"\n") + 1
     except FileNotFoundError:
         return 0
-
-
-def _write_arrays(path: Path, **arrays: Array) -> None:
-    atomic.write_with(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **arrays))
-
-
-def _read_arrays(path: Path, names: tuple[str, ...]) -> tuple[Array, ...]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return tuple(archive[name] for name in names)
-    except FileNotFoundError:
-        raise UserError(f"no {path.name} in {path.parent}; the run has not finished") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read {path}: {error}") from error

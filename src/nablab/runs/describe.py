@@ -1,0 +1,47 @@
+"""A model as a record holds it: its layers, parameters and costs for data of one shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nablab.models.model import LayerRow, Model
+from nablab.runs.record import ModelRecord
+
+
+def describe_model(model: Model, input_shape: tuple[int, ...], classes: int) -> ModelRecord:
+    """What is known of a model without training it. A user's module is built once, and called once.
+
+    Raises:
+        UserError: a network that doesn't fit the data (which layer, which shape), or a user's module that
+            fails (its own error and line).
+    """
+    rows = _layers(model, input_shape, classes)
+    costs: dict[str, Any] = {}
+    if rows is not None:
+        from nablab.models.cost import count
+
+        cost = count(rows)
+        costs = {"parameters": cost.parameters, "macs": cost.macs, "flops": cost.flops, "layers": rows}
+    return ModelRecord(
+        label=model.label,
+        reference=model.reference,
+        kind=model.kind,
+        detail=model.detail,
+        score_kind=model.score_kind,
+        spec=None if model.spec is None else str(model.spec),
+        source_file=model.source_file,
+        seeded=model.seeded,
+        **costs,
+    )
+
+
+def _layers(model: Model, input_shape: tuple[int, ...], classes: int) -> tuple[LayerRow, ...] | None:
+    if model.spec is not None:
+        from nablab.models.shapes import trace
+
+        return trace(model.spec, input_shape, classes)
+    if model.factory is not None:
+        from nablab.models.torch_module import describe
+
+        return describe(model.factory(input_shape, classes), input_shape)
+    return None

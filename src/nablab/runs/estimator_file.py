@@ -1,0 +1,95 @@
+"""Fitted scikit-learn estimators on disk, without pickle: skops, and for nearest neighbours the rows."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab import atomic
+from nablab.data.dataset import Dataset
+from nablab.data.preprocess import Preprocessing
+from nablab.errors import UserError
+from nablab.runs.arrays import read_arrays, write_arrays
+from nablab.runs.planned import DataReference
+from nablab.runs.record import RunRecord
+
+ESTIMATOR = "estimator.skops"
+NEIGHBOURS = "neighbours.npz"
+
+#: What skops doesn't trust by itself and our estimators hold. Each is a plain container of numbers.
+TRUSTED = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+)
+
+
+def write_estimator(folder: Path, estimator: Any, rows: NDArray[np.int64], dataset: Dataset) -> int:
+    """Store a fitted estimator; the size of the file in bytes.
+
+    Nearest neighbours are the training images themselves, so only their positions in the full training set
+    are stored, with the settings; the record's fingerprint says of which data.
+
+    Args:
+        rows: of `dataset.x_train`, that it was fitted on, in their order.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+    from skops.io import dumps
+
+    if type(estimator) is KNeighborsClassifier:
+        settings = json.dumps(estimator.get_params())
+        path = folder / NEIGHBOURS
+        write_arrays(path, indices=dataset.train_ids[rows], settings=np.array(settings))
+    else:
+        path = folder / ESTIMATOR
+        atomic.write_bytes(path, dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=6))
+    return path.stat().st_size
+
+
+def read_estimator(folder: Path, record: RunRecord, dataset: Dataset | None = None) -> Any:
+    """The fitted estimator of a run.
+
+    Args:
+        dataset: for nearest neighbours, the data of the run; None loads it as the run did.
+
+    Raises:
+        UserError: there is none; it is damaged, or holds types that nablab does not trust; the data of
+            nearest neighbours has changed.
+    """
+    if (folder / NEIGHBOURS).exists():
+        return _read_neighbours(folder / NEIGHBOURS, record, dataset)
+    from skops.io import get_untrusted_types, loads
+
+    try:
+        content = (folder / ESTIMATOR).read_bytes()
+        unknown = sorted(set(get_untrusted_types(data=content)) - set(TRUSTED))
+        if unknown:
+            raise UserError(f"{folder / ESTIMATOR} holds {', '.join(unknown)}, which nablab does not trust")
+        return loads(content, trusted=list(TRUSTED))
+    except FileNotFoundError:
+        raise UserError(f"no {ESTIMATOR} in {folder}; the run has not finished") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read {folder / ESTIMATOR}: {error}") from error
+
+
+def _read_neighbours(path: Path, record: RunRecord, dataset: Dataset | None) -> Any:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    ids, settings = read_arrays(path, ("indices", "settings"))
+    if dataset is None:
+        dataset = DataReference(record.data.reference, record.data.options).load(str(path.parent))
+    if dataset.fingerprint != record.data.fingerprint:
+        raise UserError(
+            f"{path.parent} keeps its neighbours as positions in {record.data.name}, "
+            f"and that has changed since (another fingerprint)"
+        )
+    position = {int(number): row for row, number in enumerate(dataset.train_ids)}
+    rows = np.array([position[int(number)] for number in ids])
+    preprocessing = Preprocessing.from_dict(record.preprocessing)
+    features = preprocessing.apply(dataset.x_train[rows]).reshape(len(rows), -1)
+    return KNeighborsClassifier(**json.loads(str(settings))).fit(features, dataset.y_train[rows])

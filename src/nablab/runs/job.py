@@ -1,0 +1,142 @@
+"""One run with everything it needs in this process, and the record that it begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from nablab.data.dataset import Dataset
+from nablab.data.split import Split, split
+from nablab.models.model import Model
+from nablab.runs.describe import describe_model
+from nablab.runs.environment import describe_environment
+from nablab.runs.planned import DataReference, Plan, PlannedRun
+from nablab.runs.record import DataRecord, Environment, ModelRecord, RunRecord
+from nablab.runs.store import RunFolder
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A planned run, its model and its data.
+
+    Attributes:
+        folder: where it is stored.
+        test_fraction: of the test set.
+        jobs: runs that compute at the same time, this one included.
+    """
+
+    folder: RunFolder
+    run: PlannedRun
+    model: Model
+    dataset: Dataset
+    data: DataReference
+    test_fraction: float = 1.0
+    jobs: int = 1
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it does at most; 0 for estimators."""
+        return 0 if self.model.kind == "estimator" else self.run.recipe.epochs
+
+    @cached_property
+    def cut(self) -> Split:
+        """The rows that train, validate and test."""
+        recipe = self.run.recipe
+        return split(
+            self.dataset,
+            fraction=self.run.fraction,
+            validation=recipe.validation,
+            split_seed=recipe.split_seed,
+            test_fraction=self.test_fraction,
+        )
+
+
+def job_of(plan: Plan, run: PlannedRun) -> Job:
+    """What `plan` says of one of its runs."""
+    return Job(
+        folder=plan.folder(run),
+        run=run,
+        model=plan.model(run.label),
+        dataset=plan.dataset,
+        data=plan.data,
+        test_fraction=plan.test_fraction,
+        jobs=plan.jobs,
+    )
+
+
+def ended(job: Job) -> Literal["done", "failed"] | None:
+    """How the run ended before, None if it still is to be done.
+
+    A run that failed is tried again, but for one that diverged: unless its file was changed since, the same
+    numbers would diverge again.
+    """
+    if not job.folder.exists:
+        return None
+    record = job.folder.record()
+    if record.status == "done":
+        return "done"
+    diverged = record.failure is not None and record.failure.kind == "diverged"
+    same = record.model.source_file == job.model.source_file
+    return "failed" if record.status == "failed" and diverged and same else None
+
+
+def first_record(job: Job) -> RunRecord:
+    """What is known of a run before it begins, or goes on."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunRecord(
+        id=job.run.id,
+        status="running",
+        created=job.folder.record().created if job.folder.exists else now,
+        model=_bare_model(job.model),
+        data=_data(job),
+        recipe=job.run.recipe.to_dict(),
+        environment=_environment(job),
+    )
+
+
+def model_record(job: Job) -> ModelRecord:
+    """The model with its layers and costs; a user's module may fail here."""
+    return describe_model(job.model, job.dataset.input_shape, len(job.dataset.classes))
+
+
+def _bare_model(model: Model) -> ModelRecord:
+    return ModelRecord(
+        label=model.label,
+        reference=model.reference,
+        kind=model.kind,
+        detail=model.detail,
+        score_kind=model.score_kind,
+        source_file=model.source_file,
+        seeded=model.seeded,
+    )
+
+
+def _data(job: Job) -> DataRecord:
+    dataset, cut = job.dataset, job.cut
+    options: dict[str, Any] = {k: v for k, v in job.data.options.items() if v is not None}
+    return DataRecord(
+        name=dataset.name,
+        source=dataset.source,
+        fingerprint=dataset.fingerprint,
+        classes=dataset.classes,
+        input_shape=dataset.input_shape,
+        fraction=job.run.fraction,
+        test_fraction=job.test_fraction,
+        n_train=len(cut.train),
+        n_validation=len(cut.validation),
+        n_test=len(cut.test),
+        train_total=dataset.train_total,
+        options=options,
+        reference=job.data.reference,
+        value_range=dataset.value_range,
+    )
+
+
+def _environment(job: Job) -> Environment:
+    from nablab.training import device
+
+    recipe = job.run.recipe
+    name = "cpu" if job.model.kind == "estimator" else device.describe(device.choose(recipe.device))
+    return describe_environment(recipe.threads, job.jobs, name)

@@ -1,0 +1,158 @@
+"""One run from its beginning, or its checkpoint, to its end: train, measure, store."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from time import perf_counter
+
+from nablab.errors import CannotWrite
+from nablab.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from nablab.runs.events import RunDone, RunEpoch, RunEvent, RunFailed, RunProgress, RunSkipped, RunStarted
+from nablab.runs.failures import describe_failure
+from nablab.runs.finish import finish_estimator, finish_network
+from nablab.runs.interrupts import Interrupt
+from nablab.runs.job import Job, ended, first_record, model_record
+from nablab.runs.record import RunRecord, Totals
+from nablab.training.events import EpochDone, Event, Finished, StepDone
+from nablab.training.feed import prepare
+from nablab.training.state import LoopState
+from nablab.training.trainable import Trainable
+
+#: Seconds between two `RunProgress`.
+PROGRESS_EVERY = 0.2
+#: Seconds of training that a crash may cost; each epoch is stored in any case.
+CHECKPOINT_EVERY = 60.0
+
+
+def perform(job: Job, interrupt: Interrupt) -> Iterator[RunEvent]:
+    """Do one run, and store what becomes of it.
+
+    A run that fails, whatever the reason, is recorded and told as `RunFailed`; only what concerns
+    all runs is raised.
+
+    Raises:
+        CannotWrite: nothing can be stored any more.
+        KeyboardInterrupt: the user asked to stop; recorded, with a checkpoint.
+        UserError: another process holds the folder.
+    """
+    with job.folder.lock():
+        if status := ended(job):
+            yield RunSkipped(job.run.id, status)
+            return
+        record = first_record(job)
+        job.folder.write_record(record)
+        try:
+            record = replace(record, model=model_record(job))
+            work = _fit if job.model.kind == "estimator" else _train
+            totals = yield from work(job, record, interrupt)
+        except CannotWrite:
+            raise
+        except (KeyboardInterrupt, GeneratorExit) as stop:
+            failure = describe_failure(stop, job.model)
+            job.folder.write_record(replace(record, status="interrupted", failure=failure))
+            raise
+        except Exception as error:  # whatever a user's module raises: it is theirs, and the other runs go on
+            failure = describe_failure(error, job.model)
+            job.folder.write_record(replace(record, status="failed", failure=failure))
+            yield RunFailed(job.run.id, failure)
+        else:
+            yield RunDone(job.run.id, totals)
+
+
+def _train(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEvent, None, Totals]:
+    """A network: step by step, going on from the checkpoint if there is one."""
+    from nablab.training.loop import train
+    from nablab.training.torch_trainable import make_trainable
+
+    began = perf_counter()
+    recipe = job.run.recipe
+    data = prepare(job.dataset, job.cut, recipe)
+    record = replace(record, preprocessing=data.preprocessing.to_dict())
+    job.folder.write_record(record)
+    net = make_trainable(job.model, data, recipe)
+    state = _resume(job, net)
+    yield RunStarted(job.run.id, job.epochs, from_epoch=state.epoch if state else 0, note=job.model.slow)
+
+    before = perf_counter() - began
+    keeper = _Keeper(job, net, interrupt)
+    for event in train(net, data, recipe, state):
+        yield from keeper.keep(event)
+        if isinstance(event, Finished):
+            return finish_network(job, record, net, data, event, before)
+    raise RuntimeError("the loop ended without saying that it finished")
+
+
+def _fit(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEvent, None, Totals]:
+    """An estimator: in one go, so nothing is worth waiting for when the user asks to stop."""
+    from nablab.training.estimator_fit import fit
+
+    began = perf_counter()
+    data = prepare(job.dataset, job.cut, job.run.recipe)
+    record = replace(record, preprocessing=data.preprocessing.to_dict())
+    job.folder.write_record(record)
+    yield RunStarted(job.run.id, epochs=0, note=job.model.slow)
+    interrupt.check()
+    with interrupt.immediate():
+        fitted = fit(job.model, data, job.run.recipe)
+        return finish_estimator(job, record, fitted, data, began)
+
+
+def _resume(job: Job, net: Trainable) -> LoopState | None:
+    """Bring the network and the measurements to where the checkpoint stands; None without one."""
+    checkpoint = read_checkpoint(job.folder.path)
+    if checkpoint is None:
+        job.folder.keep_metrics(0)
+        return None
+    net.load(checkpoint.net)
+    job.folder.keep_metrics(checkpoint.loop.epoch)
+    return checkpoint.loop
+
+
+class _Keeper:
+    """Stores a training as it goes, and tells what others want to know of it."""
+
+    def __init__(self, job: Job, net: Trainable, interrupt: Interrupt) -> None:
+        self._job = job
+        self._net = net
+        self._interrupt = interrupt
+        self._stored = self._told = perf_counter()
+
+    def keep(self, event: Event) -> Iterator[RunEvent]:
+        """Store what this event is worth; tell it at most once.
+
+        Whenever this is left early, by Ctrl-C or by whoever listens, the checkpoint is of this event.
+        """
+        if isinstance(event, Finished):
+            return
+        now = perf_counter()
+        if isinstance(event, EpochDone):
+            self._job.folder.append_metrics(event.metrics)
+        if isinstance(event, EpochDone) or now - self._stored >= CHECKPOINT_EVERY:
+            self._store(event.state)
+        try:
+            self._interrupt.check()
+            if isinstance(event, EpochDone):
+                yield RunEpoch(self._job.run.id, event.metrics)
+            elif now - self._told >= PROGRESS_EVERY:
+                self._told = now
+                yield self._progress(event)
+        except (KeyboardInterrupt, GeneratorExit):
+            self._store(event.state)
+            raise
+
+    def _store(self, state: LoopState) -> None:
+        write_checkpoint(self._job.folder.path, Checkpoint(self._net.state(), state))
+        self._stored = perf_counter()
+
+    def _progress(self, event: StepDone) -> RunProgress:
+        running = event.state.running
+        return RunProgress(
+            run=self._job.run.id,
+            epoch=event.state.epoch,
+            step=event.state.step,
+            steps=event.steps,
+            loss=running.loss,
+            accuracy=running.accuracy,
+            train_seconds=event.state.train_seconds,
+        )

@@ -1,0 +1,160 @@
+"""Planning a comparison: what is asked for becomes a `Plan`, and whatever cannot work is refused now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from nablab.data.dataset import Dataset
+from nablab.errors import UserError
+from nablab.models.model import Model
+from nablab.runs.concurrency import decide
+from nablab.runs.describe import describe_model
+from nablab.runs.plan_file import check_unused, read_plan, write_plan
+from nablab.runs.planned import (
+    DataReference,
+    Estimate,
+    Plan,
+    PlannedRun,
+    check_fractions,
+    check_seeds,
+    run_id,
+)
+from nablab.training.recipe import Recipe
+
+__all__ = [
+    "DataReference",
+    "Estimate",
+    "Plan",
+    "PlannedRun",
+    "extend_plan",
+    "make_plan",
+    "read_plan",
+    "run_id",
+    "write_plan",
+]
+
+
+def make_plan(
+    models: Sequence[Model],
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    out: Path | str,
+    fractions: Sequence[float] | None = None,
+    seeds: int | Sequence[int] = 1,
+    test_fraction: float = 1.0,
+    resample: bool = False,
+    jobs: int | Literal["auto"] = "auto",
+    budget_seconds: float | None = None,
+    calibrate: bool = False,
+    data: DataReference | None = None,
+) -> Plan:
+    """Decide everything about a comparison. Nothing is written and, but for a calibration, nothing computed.
+
+    Args:
+        models: resolved, with unique labels.
+        recipe: for all runs; its `seed` is the first, where `seeds` is a number.
+        out: the folder to be; it must not hold anything.
+        fractions: of the full training set; None is all that is here.
+        seeds: how many, or which.
+        resample: let the seed draw which images train, too.
+        jobs: runs at a time.
+        budget_seconds: what the whole may take; see `nablab.runs.budget.fit`. None is no limit.
+        calibrate: estimate times and memory by a few steps of each model; a budget needs that in any case.
+        data: how the data is loaded again; None for data made in Python.
+
+    Raises:
+        UserError: whatever can be known to fail: the folder, a fraction that isn't here, a network that
+            doesn't fit the images, a user's module that fails, a budget that is too small.
+    """
+    from nablab.training import device
+
+    out = Path(out)
+    check_unused(out)
+    seeds = check_seeds(seeds, recipe.seed)
+    plan = Plan(
+        out=out,
+        models=tuple(models),
+        dataset=dataset,
+        data=data or DataReference(),
+        recipe=recipe,
+        fractions=_fractions(dataset, recipe, fractions),
+        seeds=seeds,
+        test_fraction=test_fraction,
+        resample=resample,
+    )
+    macs = _check(plan)
+    chosen = device.choose(recipe.device).type
+    at_once, threads = decide(
+        jobs,
+        threads=recipe.threads,
+        runs=len(plan.runs),
+        models=plan.models,
+        macs=macs,
+        dataset=dataset,
+        device=chosen,
+    )
+    plan = replace(plan, jobs=at_once, recipe=recipe.but(threads=threads, device=chosen))
+    if budget_seconds is not None or calibrate:
+        from nablab.runs.calibrate import calibrated
+
+        plan = calibrated(plan)
+    if budget_seconds is not None:
+        from nablab.runs.budget import fit
+
+        plan = fit(plan, budget_seconds)
+    return plan
+
+
+def extend_plan(plan: Plan, models: Sequence[Model]) -> Plan:
+    """`plan` (as `read_plan` gives it) with more models, trained as the others were.
+
+    Raises:
+        UserError: a label that the plan has already, or a model that doesn't fit the data.
+    """
+    for model in models:
+        if any(model.label == other.label for other in plan.models):
+            raise UserError(f"{plan.out} has a {model.label} already; --resume {plan.out} goes on with it")
+        if model.live and plan.jobs > 1:
+            raise UserError(
+                f"{plan.out} runs {plan.jobs} at a time, and {model.label} is a class or object of "
+                f"this Python that cannot be sent to another process; name it by its file (file.py:Class)"
+            )
+    extended = replace(plan, models=(*plan.models, *models), estimates={})
+    _check(replace(extended, models=tuple(models)))
+    return extended
+
+
+def _fractions(dataset: Dataset, recipe: Recipe, fractions: Sequence[float] | None) -> tuple[float, ...]:
+    if fractions is not None:
+        return check_fractions(fractions)
+    return (len(dataset.x_train) / dataset.train_total,)
+
+
+def _check(plan: Plan) -> list[int | None]:
+    """Refuse what cannot run; the multiply-accumulates of each model, None where not known."""
+    from nablab.data.augment import parse
+    from nablab.data.split import split
+
+    labels = [model.label for model in plan.models]
+    if not labels:
+        raise UserError("no models; name at least one, e.g. lenet")
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(f"two models are called {label}; give one of them another name")
+    for run in plan.runs:
+        if run.label == labels[0]:
+            split(
+                plan.dataset,
+                fraction=run.fraction,
+                validation=run.recipe.validation,
+                split_seed=run.recipe.split_seed,
+                test_fraction=plan.test_fraction,
+            )
+    if plan.recipe.augmentation:
+        parse(plan.recipe.augmentation, plan.dataset.input_shape)
+    shape, classes = plan.dataset.input_shape, len(plan.dataset.classes)
+    return [describe_model(model, shape, classes).macs for model in plan.models]

@@ -1,0 +1,183 @@
+"""`plan.json`: what a comparison was going to do, written before it does anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nablab import atomic
+from nablab.data.dataset import Dataset
+from nablab.errors import UserError
+from nablab.models.model import Model
+from nablab.runs.experiment import EXPERIMENT, to_toml
+from nablab.runs.planned import DataReference, Plan
+from nablab.runs.store import PLAN, RUNS, RunFolder
+from nablab.training.recipe import Recipe
+
+PLAN_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class _StoredData:
+    reference: str
+    options: dict[str, Any]
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _StoredModel:
+    label: str
+    reference: str
+    live: bool
+    source_sha256: str | None
+
+
+@dataclass(frozen=True)
+class _StoredPlan:
+    schema: int
+    created: str
+    data: _StoredData
+    recipe: dict[str, Any]
+    fractions: tuple[float, ...]
+    seeds: tuple[int, ...]
+    test_fraction: float
+    resample: bool
+    jobs: int
+    changes: tuple[str, ...]
+    models: tuple[_StoredModel, ...]
+
+
+def check_unused(out: Path) -> None:
+    """Refuse a folder that holds something already.
+
+    Raises:
+        UserError: it does, or it is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; choose another --out")
+    if (out / PLAN).exists():
+        raise UserError(
+            f"{out} already holds a comparison; --resume {out} goes on with it, "
+            f"--add MODEL {out} adds to it, or choose another --out"
+        )
+    if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
+        raise UserError(f"{out} is not empty; choose another --out")
+
+
+def write_plan(plan: Plan) -> None:
+    """Write `plan.json` and `experiment.toml`.
+
+    Raises:
+        CannotWrite: the folder is read-only or the disk full.
+    """
+    stored = _StoredPlan(
+        schema=PLAN_SCHEMA,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=_StoredData(
+            plan.data.reference, dict(plan.data.options), plan.dataset.name, plan.dataset.fingerprint
+        ),
+        recipe=plan.recipe.to_dict(),
+        fractions=plan.fractions,
+        seeds=plan.seeds,
+        test_fraction=plan.test_fraction,
+        resample=plan.resample,
+        jobs=plan.jobs,
+        changes=plan.changes,
+        models=tuple(_StoredModel(m.label, m.reference, m.live, _sha256(m)) for m in plan.models),
+    )
+    runs = [{"id": r.id, "label": r.label, "fraction": r.fraction, "seed": r.seed} for r in plan.runs]
+    values = asdict(stored) | {"runs": runs}
+    atomic.write_text(plan.out / PLAN, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    atomic.write_text(plan.out / EXPERIMENT, to_toml(plan))
+
+
+def read_plan(out: Path | str, *, dataset: Dataset | None = None, models: Sequence[Model] = ()) -> Plan:
+    """The plan in a comparison's folder, its data and models loaded again and found unchanged.
+
+    Args:
+        dataset: the data, where it was made in Python.
+        models: the live classes and objects of the plan, in any order; others are resolved by their names.
+
+    Raises:
+        UserError: no plan here, or one that cannot be read; the data or a user's source file has changed;
+            something live was not given.
+    """
+    out = Path(out)
+    stored = _read(out / PLAN)
+    data = DataReference(stored.data.reference, stored.data.options)
+    dataset = dataset if dataset is not None else data.load(str(out))
+    if dataset.fingerprint != stored.data.fingerprint:
+        raise UserError(
+            f"{stored.data.reference or dataset.name} has changed since {out} was planned "
+            f"(fingerprint {dataset.fingerprint[:12]}, was {stored.data.fingerprint[:12]}); "
+            f"restore it, or start a new --out"
+        )
+    return Plan(
+        out=out,
+        models=tuple(_model(model, out, models) for model in stored.models),
+        dataset=dataset,
+        data=data,
+        recipe=Recipe.from_dict(stored.recipe),
+        fractions=stored.fractions,
+        seeds=stored.seeds,
+        test_fraction=stored.test_fraction,
+        resample=stored.resample,
+        jobs=stored.jobs,
+        changes=stored.changes,
+    )
+
+
+def _read(path: Path) -> _StoredPlan:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no comparison in {path.parent} (it has no {path.name})") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    version = values.get("schema") if isinstance(values, dict) else None
+    if isinstance(version, int) and version > PLAN_SCHEMA:
+        raise UserError(f"{path} was written by a newer nablab (schema {version}); update nablab to go on")
+    try:
+        return TypeAdapter(_StoredPlan).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{path} is not a plan: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
+
+
+def _model(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
+    from nablab.models.reference import resolve
+
+    model = next((m for m in given if m.live and m.reference == stored.reference), None)
+    if model is None and stored.live:
+        raise UserError(
+            f"{stored.label} in {out} is a class or object of a Python session; give it there again"
+        )
+    model = replace(model or resolve(stored.reference), label=stored.label)
+    if _sha256(model) != stored.source_sha256 and _has_begun(out, stored.label):
+        raise UserError(
+            f"{stored.reference} has changed since {out} was planned, so its runs would not belong together; "
+            f"restore the file, or delete the runs of {stored.label} (nablab runs delete) to train it anew"
+        )
+    return model
+
+
+def _has_begun(out: Path, label: str) -> bool:
+    """Whether a run of this model left something that another version of it would be mixed with."""
+    if not (out / RUNS).is_dir():
+        return False
+    runs = [RunFolder(path) for path in (out / RUNS).iterdir()]
+    records = (run.record() for run in runs if run.exists)
+    return any(record.model.label == label and record.status != "failed" for record in records)
+
+
+def _sha256(model: Model) -> str | None:
+    return None if model.source_file is None else model.source_file.sha256
