@@ -63,7 +63,10 @@ def split(
     order = order_of_training(dataset, split_seed)
     wanted = len(order) if fraction is None else _count(dataset, fraction, train=True)
     here = order[:wanted]
-    held = _held_out(dataset, order, validation, split_seed)[here]
+    held = np.zeros(len(order), dtype=np.bool_)
+    if validation != 0:
+        held = hold_out(dataset.y_train, dataset.groups, order, _every(validation), split_seed)
+    held = held[here]
     test_wanted = len(dataset.x_test) if test_fraction == 1 else _count(dataset, test_fraction, train=False)
     cut = Split(
         train=here[~held],
@@ -149,27 +152,42 @@ def _order(dataset: Dataset, labels: Rows, groups: Rows | None, split_seed: int,
     return np.arange(len(labels), dtype=np.int64)
 
 
-def _held_out(dataset: Dataset, order: Rows, validation: float, split_seed: int) -> NDArray[np.bool_]:
-    """Whether each row of `x_train` is for validation: every k-th unit of its class in the order.
+def hold_out(labels: Rows, groups: Rows | None, order: Rows, k: int, seed: int) -> NDArray[np.bool_]:
+    """Whether each row (N,) is held out: every k-th unit (row or group) of its class in the order.
 
-    The classes start staggered, so that a beginning of the order which holds n images holds about n/k for
-    validation, however few of each class. The first of a class always trains.
+    The classes start staggered, so that a beginning of the order which holds n images holds out about n/k
+    of them, however few there are of each class. The first of a class is never held out.
     """
-    if validation == 0:
-        return np.zeros(len(order), dtype=np.bool_)
-    k = _every(validation)
-    units = _units(dataset.y_train, dataset.groups)
-    _, first_rows = np.unique(units.of_row[order], return_index=True)
-    in_order = np.argsort(first_rows)
+    units = _units(labels, groups)
+    _, first_places = np.unique(units.of_row[order], return_index=True)
+    in_order = np.argsort(first_places)
     by_class = in_order[np.argsort(units.label[in_order], kind="stable")]
     label = units.label[by_class]
     rank = np.arange(len(label)) - np.searchsorted(label, label)
-    classes = len(dataset.classes)
-    places = np.argsort(keyed.uniforms(split_seed, "stagger of the classes", 0, np.arange(classes), 1)[:, 0])
+    classes = int(labels.max()) + 1
+    places = np.argsort(keyed.uniforms(seed, "stagger of the classes", 0, np.arange(classes), 1)[:, 0])
     stagger = places * (k - 1) // classes
     held = np.empty(len(label), dtype=np.bool_)
     held[by_class] = (rank + stagger[label]) % k == k - 1
     return held[units.of_row]
+
+
+def cut_off_test(labels: Rows, groups: Rows | None) -> tuple[Rows, Rows]:
+    """Training and test rows of data that comes without a test set: a stratified fifth, the same each time.
+
+    No group is on both sides. The rows are in their original order.
+
+    Raises:
+        UserError: too few samples for a fifth of them to be any.
+    """
+    order = stratified_order(labels, groups, 0, "order before the test set is cut off")
+    test = hold_out(labels, groups, order, 5, 0)
+    if not test.any():
+        units = "samples" if groups is None else "groups"
+        raise UserError(
+            f"{len(labels)} samples are too few {units} to cut a test set off; add some or give one"
+        )
+    return np.flatnonzero(~test), np.flatnonzero(test)
 
 
 def _every(validation: float) -> int:

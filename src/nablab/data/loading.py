@@ -1,0 +1,75 @@
+"""`load`: the data set that a name or a path means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nablab.data.dataset import Dataset
+from nablab.data.sources import SOURCES
+from nablab.data.sources.arrays import load_npy_pair, load_npz, npy_pair
+from nablab.data.sources.pictures import load_pictures
+from nablab.errors import UserError, did_you_mean
+
+
+def load(
+    name: str | Path | Dataset,
+    *,
+    size: int | None = None,
+    color: str | None = None,
+    group: str | None = None,
+) -> Dataset:
+    """A data set by name, from files, or as it is.
+
+    Args:
+        name: one of `nablab.data.sources.SOURCES`, a folder of class folders, a folder with `X.npy` and
+            `Y.npy` (or one of the two files), a `.npz` file, or a `Dataset`, which is returned.
+        size: for pictures: height and width they are brought to.
+        color: for pictures: `grey` or `rgb`; None is grey where all are grey.
+        group: for pictures: a regular expression searched for in file names; pictures for which its
+            first group (or its whole match) is the same stay on one side of every split.
+
+    >>> load("digits").x_train.shape
+    (1440, 1, 8, 8)
+
+    Raises:
+        UserError: no such data set or path, or one that cannot be read; options that it does not take.
+    """
+    if isinstance(name, Dataset):
+        _refuse_picture_options(name.name, size, color, group)
+        return name
+    known = str(name).lower()
+    if isinstance(name, str) and known in SOURCES:
+        _refuse_picture_options(known, size, color, group)
+        return SOURCES[known].load()
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise UserError(_not_found(str(name)))
+    if path.is_dir() and npy_pair(path) is None:
+        return load_pictures(path, size=size, color=color, group=group)
+    _refuse_picture_options(str(name), size, color, group)
+    return _load_arrays(path)
+
+
+def _load_arrays(path: Path) -> Dataset:
+    if path.suffix.lower() == ".npz":
+        return load_npz(path)
+    pair = npy_pair(path if path.is_dir() else path.parent)
+    if path.is_dir() or path.suffix.lower() == ".npy":
+        if pair is None:
+            raise UserError(f"{path}: needs both X.npy and Y.npy in its folder")
+        return load_npy_pair(*pair)
+    raise UserError(f"{path}: not a folder of pictures, a .npz file or an X.npy with its Y.npy")
+
+
+def _refuse_picture_options(name: str, size: int | None, color: str | None, group: str | None) -> None:
+    given = [
+        option for option, value in (("size", size), ("color", color), ("group", group)) if value is not None
+    ]
+    if given:
+        raise UserError(f"{name} takes no {' or '.join(given)}: only folders of pictures do")
+
+
+def _not_found(name: str) -> str:
+    if Path(name).suffix or "/" in name or "\\" in name:
+        return f"no such file or folder: {name}"
+    return f"no data set or folder {name!r}{did_you_mean(name, SOURCES)}"

@@ -1,0 +1,177 @@
+"""Data sets in NumPy files: one `.npz`, or `X.npy` with `Y.npy`."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab.data.dataset import Array, Dataset, make_dataset
+from nablab.data.sources.labels import check_labels, read_labels
+from nablab.data.split import cut_off_test
+from nablab.errors import UserError
+
+_MOST_CHANNELS = 4
+
+
+def load_npz(path: Path) -> Dataset:
+    """A `.npz` with `X` and `y`, and optionally `X_test`, `y_test` and `classes` (names); case is ignored.
+
+    Without a test set, a stratified fifth is cut off, the same each time. See `as_samples` and
+    `labels.read_labels` for the shapes that are taken.
+
+    Raises:
+        UserError: what is missing, or does not fit.
+    """
+    stored = _read(path)
+    if not isinstance(stored, dict):
+        raise UserError(f"{path}: not a .npz archive")
+    missing = [name for name in ("X", "y") if name.lower() not in stored]
+    if missing:
+        raise UserError(f"{path}: holds {', '.join(stored) or 'nothing'}, and no {' and no '.join(missing)}")
+    if ("x_test" in stored) != ("y_test" in stored):
+        raise UserError(f"{path}: X_test and y_test belong together, and only one of them is there")
+    return _assemble(path.name, path.stem, stored)
+
+
+def npy_pair(folder: Path) -> tuple[Path, Path] | None:
+    """`X.npy` and `Y.npy` in a folder, in upper or lower case; None unless both are there."""
+    names = {entry.name.lower(): entry for entry in sorted(folder.iterdir())}
+    pair = names.get("x.npy"), names.get("y.npy")
+    return (pair[0], pair[1]) if pair[0] and pair[1] else None
+
+
+def load_npy_pair(x_path: Path, y_path: Path) -> Dataset:
+    """`X.npy` (samples) with `Y.npy` (whole numbers or one-hot rows); a stratified fifth is the test set.
+
+    Raises:
+        UserError: what does not fit.
+    """
+    x, y = _read(x_path), _read(y_path)
+    if isinstance(x, dict) or isinstance(y, dict):
+        raise UserError(f"{x_path if isinstance(x, dict) else y_path}: an archive, not an array")
+    folder = x_path.resolve().parent.name or "arrays"
+    return _assemble(f"{x_path.name} and {y_path.name} in {folder}", folder, {"x": x, "y": y})
+
+
+def as_samples(values: NDArray[Any], where: str) -> Array:
+    """Samples as a `Dataset` holds them: uint8 or float32, images (N, C, H, W) or features (N, D).
+
+    Taken are features (N, D), grey images (N, H, W), and images with 1 to 4 channels first or last (the
+    smaller of the two axes; the first where they are equal). Whole numbers from 0 to 255 become uint8.
+
+    Raises:
+        UserError: another shape or type of values.
+    """
+    if values.dtype.kind not in "biuf":
+        raise UserError(f"{where}: values are {values.dtype}; expected numbers")
+    if values.ndim not in (2, 3, 4) or 0 in values.shape:
+        raise UserError(
+            f"{where}: shape {values.shape}; expected features (N, D), grey images (N, H, W) or images with "
+            "channels first or last"
+        )
+    return np.ascontiguousarray(_with_channels_first(_with_known_type(values), where))
+
+
+def _with_known_type(values: NDArray[Any]) -> Array:
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind in "biu" and values.min() >= 0 and values.max() <= 255:
+        return values.astype(np.uint8)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which Dataset refuses
+        return values.astype(np.float32)
+
+
+def _with_channels_first(x: Array, where: str) -> Array:
+    if x.ndim == 2:
+        return x
+    if x.ndim == 3:
+        return x[:, None]
+    first, last = x.shape[1], x.shape[3]
+    if min(first, last) > _MOST_CHANNELS:
+        raise UserError(
+            f"{where}: shape {x.shape} has neither first nor last 1 to {_MOST_CHANNELS} channels; "
+            "expected (N, C, H, W) or (N, H, W, C)"
+        )
+    return x if first <= last else x.transpose(0, 3, 1, 2)
+
+
+def _assemble(where: str, name: str, stored: dict[str, NDArray[Any]]) -> Dataset:
+    x, (y, names) = as_samples(stored["x"], f"{where}: X"), read_labels(stored["y"], f"{where}: y")
+    _same_length(x, y, where, "X", "y")
+    if "x_test" in stored:
+        x_test = as_samples(stored["x_test"], f"{where}: X_test")
+        y_test, test_names = read_labels(stored["y_test"], f"{where}: y_test")
+        _same_length(x_test, y_test, where, "X_test", "y_test")
+        y_test = _in_terms_of(names, y_test, test_names, where)
+        if x.dtype != x_test.dtype:
+            x, x_test = x.astype(np.float32), x_test.astype(np.float32)
+    classes = _class_names(stored, y, names, where)
+    if "x_test" not in stored:
+        check_labels(y, y[:0], classes, where)
+        train, test = cut_off_test(y, None)
+        x, y, x_test, y_test = x[train], y[train], x[test], y[test]
+    check_labels(y, y_test, classes, where)
+    is_bytes = stored["x"].dtype == np.uint8
+    value_range = (0.0, 255.0) if is_bytes else (float(x.min()), float(x.max()))
+    return make_dataset(
+        name, x, y, x_test, y_test, classes, source=f"NumPy: {where}", value_range=value_range
+    )
+
+
+def _class_names(
+    stored: dict[str, NDArray[Any]], y: NDArray[np.int64], names: tuple[str, ...], where: str
+) -> tuple[str, ...]:
+    """The names: from texts as labels, from `classes`, or the numbers themselves."""
+    if names:
+        return names
+    if "classes" not in stored:
+        one_hot = stored["y"].ndim == 2 and stored["y"].shape[1] > 1
+        count = stored["y"].shape[1] if one_hot else int(y.max()) + 1
+        return tuple(str(number) for number in range(count))
+    given = stored["classes"]
+    if given.ndim != 1 or given.dtype.kind not in "Uiu" or len(np.unique(given)) != len(given):
+        raise UserError(f"{where}: classes must be a list of different names")
+    return tuple(str(name) for name in given)
+
+
+def _in_terms_of(
+    names: tuple[str, ...], y_test: NDArray[np.int64], test_names: tuple[str, ...], where: str
+) -> NDArray[np.int64]:
+    """Test labels that came as texts, numbered as the training labels are."""
+    if bool(names) != bool(test_names):
+        raise UserError(f"{where}: y and y_test must both be numbers or both be names")
+    unknown = sorted(set(test_names) - set(names))
+    if unknown:
+        raise UserError(f"{where}: the test label {unknown[0]!r} does not occur in y")
+    return np.array([names.index(name) for name in test_names])[y_test] if names else y_test
+
+
+def _same_length(x: Array, y: NDArray[np.int64], where: str, x_name: str, y_name: str) -> None:
+    if len(x) != len(y):
+        raise UserError(f"{where}: {x_name} has {len(x):,} samples, {y_name} {len(y):,} labels")
+
+
+def _read(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """An array, or the arrays of an archive by their names in lower case. Pickles are refused."""
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            return stored
+        with stored:
+            return {name.lower(): stored[name] for name in stored.files}
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise UserError(
+                f"{path}: holds Python objects (pickle), which could run code; save it with a number type, "
+                "e.g. np.save(name, np.stack(list_of_images))"
+            ) from error
+        raise UserError(f"{path}: not a readable NumPy file") from error
+    except MemoryError as error:
+        raise UserError(f"{path}: announces more values than fit into memory") from error
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+        raise UserError(f"{path}: not a readable NumPy file ({error})") from error

@@ -1,0 +1,130 @@
+"""One picture file, decoded with care: it may be huge, broken, on its side, or no picture at all."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Color = Literal["grey", "rgb"]
+
+#: Pictures of more pixels are refused before they are decoded: a small file can hold gigabytes of one colour.
+MOST_PIXELS = 50_000_000
+
+# Formats that run another program (EPS), or that Pillow names without being able to decode them.
+_NOT_DECODED = frozenset({"EPS", "PDF", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"})
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture says of itself before it is decoded; width and height as shown (EXIF orientation)."""
+
+    path: Path
+    width: int
+    height: int
+    is_grey: bool
+
+
+@lru_cache(maxsize=1)
+def _formats() -> tuple[frozenset[str], tuple[str, ...]]:
+    """The suffixes of picture files, and Pillow's names for what may be in them."""
+    from PIL import Image
+
+    suffixes = Image.registered_extensions()  # this also loads all of Pillow's formats
+    formats = tuple(sorted(set(Image.OPEN) - _NOT_DECODED))
+    return frozenset(suffix for suffix, name in suffixes.items() if name in formats), formats
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether a file is a picture by its suffix; hidden files are none."""
+    return not path.name.startswith(".") and path.suffix.lower() in _formats()[0]
+
+
+def read_header(path: Path) -> Header:
+    """Size and colour of a picture.
+
+    Raises:
+        UserError: not readable, or of more than `MOST_PIXELS`.
+    """
+    with _opened(path) as picture:
+        width, height = picture.size
+        if picture.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # orientations that lie on their side
+            width, height = height, width
+        grey = picture.mode in ("1", "L", "LA") or picture.mode.startswith("I;16")
+        return Header(path, width, height, grey)
+
+
+def read_picture(path: Path, size: int | None, color: Color) -> NDArray[np.uint8]:
+    """A picture as (C, H, W) bytes, upright, on white where it is transparent.
+
+    Args:
+        size: height and width it is brought to (cubic, antialiased, not cropped); None leaves it.
+        color: `grey` gives C = 1 (ITU-R 601-2 luma), `rgb` C = 3. Of 16-bit grey, the upper 8 bits count.
+
+    Raises:
+        UserError: as `read_header`; a 32-bit picture, whose range cannot be known.
+    """
+    from PIL import Image, ImageOps
+
+    with _opened(path) as picture:
+        if size is not None:
+            picture.draft(None, (2 * size, 2 * size))  # a JPEG is decoded at a half, a quarter... of its size
+        upright = _flattened(ImageOps.exif_transpose(picture), path).convert(
+            "L" if color == "grey" else "RGB"
+        )
+        if size is not None:
+            upright = upright.resize((size, size), Image.Resampling.BICUBIC)
+        pixels = np.array(upright, dtype=np.uint8)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _flattened(picture: Image.Image, path: Path) -> Image.Image:
+    """The picture without transparency and with 8 bits a channel."""
+    from PIL import Image
+
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise UserError(f"{path}: has 32 bits a pixel; save it with 8 or 16, or give the images as .npz")
+    if picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba)
+    return picture
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An opened picture of a size that may be decoded; whatever goes wrong with it names the file."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, and of sizes, which are checked below
+            with Image.open(path, formats=_formats()[1]) as picture:
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise UserError(_too_large(path, f"{picture.width}x{picture.height} pixels"))
+                yield picture
+    except UserError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UserError(_too_large(path, "far more pixels")) from error
+    except Exception as error:  # decoders of broken files raise nearly anything
+        reason = "not a picture" if isinstance(error, UnidentifiedImageError) else error
+        raise UserError(f"{path}: cannot be read ({reason}); repair or remove it") from error
+
+
+def _too_large(path: Path, what: str) -> str:
+    return f"{path}: has {what}, more than the {MOST_PIXELS:,} that are read; make it smaller"
