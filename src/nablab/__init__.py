@@ -1,1 +1,112 @@
-"""Train, compare and explain neural image classifiers, with numbers that can be trusted."""
+"""Train, compare and explain neural image classifiers, with numbers that can be trusted.
+
+    comparison = nablab.compare(["net_linear", "lenet", MyNet], "fashion-mnist", seeds=3, epochs=5)
+    comparison.report("report.html")
+
+Names are loaded when they are first used: `import nablab` loads neither NumPy nor torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nablab import errors
+    from nablab.api.catalog import catalog, spec
+    from nablab.api.comparison import Comparison, ComparisonTable
+    from nablab.api.inspection import Inspection, inspect
+    from nablab.api.planning import PlannedComparison, plan
+    from nablab.api.prediction import Predictions, predict
+    from nablab.api.records import delete_run, list_runs, results, show_run
+    from nablab.api.sources import fetch, load, show_data, sources
+    from nablab.api.trained import TrainedRun
+    from nablab.api.training import compare, resume, train
+    from nablab.data.dataset import Dataset, make_dataset
+    from nablab.errors import NablabError, RunFailed, UserError
+    from nablab.models.spec import Spec
+    from nablab.training.recipe import Recipe, preset
+
+__version__ = "0.1.0"
+
+#: Where each public name lives.
+_HOMES = {
+    "Comparison": "nablab.api.comparison",
+    "ComparisonTable": "nablab.api.comparison",
+    "Dataset": "nablab.data.dataset",
+    "Inspection": "nablab.api.inspection",
+    "NablabError": "nablab.errors",
+    "PlannedComparison": "nablab.api.planning",
+    "Predictions": "nablab.api.prediction",
+    "Recipe": "nablab.training.recipe",
+    "RunFailed": "nablab.errors",
+    "Spec": "nablab.models.spec",
+    "TrainedRun": "nablab.api.trained",
+    "UserError": "nablab.errors",
+    "catalog": "nablab.api.catalog",
+    "compare": "nablab.api.training",
+    "delete_run": "nablab.api.records",
+    "fetch": "nablab.api.sources",
+    "inspect": "nablab.api.inspection",
+    "list_runs": "nablab.api.records",
+    "load": "nablab.api.sources",
+    "make_dataset": "nablab.data.dataset",
+    "plan": "nablab.api.planning",
+    "predict": "nablab.api.prediction",
+    "preset": "nablab.training.recipe",
+    "results": "nablab.api.records",
+    "resume": "nablab.api.training",
+    "show_data": "nablab.api.sources",
+    "show_run": "nablab.api.records",
+    "sources": "nablab.api.sources",
+    "spec": "nablab.api.catalog",
+    "train": "nablab.api.training",
+}
+
+__all__ = [
+    "Comparison",
+    "ComparisonTable",
+    "Dataset",
+    "Inspection",
+    "NablabError",
+    "PlannedComparison",
+    "Predictions",
+    "Recipe",
+    "RunFailed",
+    "Spec",
+    "TrainedRun",
+    "UserError",
+    "catalog",
+    "compare",
+    "delete_run",
+    "errors",
+    "fetch",
+    "inspect",
+    "list_runs",
+    "load",
+    "make_dataset",
+    "plan",
+    "predict",
+    "preset",
+    "results",
+    "resume",
+    "show_data",
+    "show_run",
+    "sources",
+    "spec",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("nablab.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nablab' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,209 @@
+"""Progress while runs train: live in a terminal, one output in a notebook, plain lines anywhere else.
+
+All of it goes to stderr (or to the notebook's cell): stdout is for results.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from nablab.api.overview import Overview
+from nablab.report import words
+from nablab.runs.events import RunDone, RunEpoch, RunEvent, RunFailed
+from nablab.runs.planned import Plan
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress, TaskID
+
+#: Seconds between two updates of what is drawn, and between two lines where nothing is.
+REDRAW = 0.2
+QUIET_LINES = 20.0
+
+
+class Display(Protocol):
+    """Draws an `Overview`; `line` is what to remember an event by, empty for what passes."""
+
+    def show(self, overview: Overview, event: RunEvent, line: str) -> None: ...
+
+
+def watch(plan: Plan, events: Iterable[RunEvent], *, show: bool = True) -> Overview:
+    """Go through all events, showing them when `show`; returns where things stand at the end."""
+    overview = Overview(plan)
+    with _display(plan) if show else nullcontext(None) as display:
+        for event in events:
+            line = overview.take(event)
+            if display is not None:
+                display.show(overview, event, line)
+    return overview
+
+
+def in_notebook() -> bool:
+    """Whether this is a notebook's kernel, which can display HTML."""
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _display(plan: Plan) -> AbstractContextManager[Display]:
+    if in_notebook():
+        return NotebookDisplay()
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return TerminalDisplay(console)
+    return nullcontext(LineDisplay(len(plan.runs)))
+
+
+class LineDisplay:
+    """Plain lines: each run that ended; each epoch where there are few runs, or now and then."""
+
+    def __init__(self, runs: int, stream: TextIO | None = None) -> None:
+        self._few = runs <= 3
+        self._stream = stream or sys.stderr
+        self._last = time.monotonic()
+
+    def show(self, overview: Overview, event: RunEvent, line: str) -> None:
+        now = time.monotonic()
+        if not line or (isinstance(event, RunEpoch) and not self._few and now - self._last < QUIET_LINES):
+            return
+        self._last = now
+        left = overview.remaining
+        ahead = f" ({words.seconds(left)} left)" if left and overview.ended < overview.total else ""
+        print(f"[{overview.ended}/{overview.total}] {line}{ahead}", file=self._stream, flush=True)
+
+
+class TerminalDisplay:
+    """A bar for everything, a bar for each run under way, and a line for each run that ended."""
+
+    def __init__(self, console: Any) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[detail]}", markup=False),
+            console=console,
+            transient=True,
+        )
+        self._whole: TaskID = self._progress.add_task("all runs", total=1.0, detail="")
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> TerminalDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, overview: Overview, event: RunEvent, line: str) -> None:
+        if line and not isinstance(event, RunEpoch):
+            style = "red" if isinstance(event, RunFailed) else None if isinstance(event, RunDone) else "dim"
+            self._progress.console.print(line, style=style, markup=False, highlight=False)
+        self._progress.update(self._whole, completed=overview.share, detail=_overall(overview))
+        for run in [run for run in self._tasks if run not in overview.running]:
+            self._progress.remove_task(self._tasks.pop(run))
+        for run, going in overview.running.items():
+            if run not in self._tasks:
+                self._tasks[run] = self._progress.add_task(run, total=1.0, detail="")
+            left = overview.run_remaining(run)
+            detail = going.detail + (f", {words.seconds(left)} left" if left else "")
+            # An estimator says nothing until it is done: an unknown total makes its bar pulse.
+            total = 1.0 if going.epochs else None
+            self._progress.update(self._tasks[run], completed=going.share, total=total, detail=detail)
+
+
+class NotebookDisplay:
+    """One output of the cell, updated in place; at the end it says in a line what was done."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._html: Any = None
+        self._drawn = 0.0
+        self._ended: list[str] = []
+        self._overview: Overview | None = None
+
+    def __enter__(self) -> NotebookDisplay:
+        from IPython import display
+
+        shown: Any = display  # untyped
+        self._html = shown.HTML
+        self._handle = shown.display(self._html("<p>planned</p>"), display_id=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._overview is not None:
+            self._update(summary_html(self._overview, interrupted=error is not None))
+
+    def show(self, overview: Overview, event: RunEvent, line: str) -> None:
+        self._overview = overview
+        if isinstance(event, RunDone | RunFailed):
+            self._ended.append(line)
+        if time.monotonic() - self._drawn >= REDRAW:
+            self._drawn = time.monotonic()
+            self._update(progress_html(overview, self._ended[-1:]))
+
+    def _update(self, html: str) -> None:
+        if self._handle is not None:
+            self._handle.update(self._html(html))
+
+
+def progress_html(overview: Overview, ended: Iterable[str]) -> str:
+    """A bar, the runs under way and the last that ended."""
+    lines = [f"{going.run}: {going.detail}" for going in overview.running.values()]
+    text = "<br>".join(escape(line) for line in [*lines, *ended])
+    bar = f'<progress value="{overview.share:.4f}" max="1"></progress>'
+    return f"<p>{bar} {escape(_overall(overview))}<br><small>{text}</small></p>"
+
+
+def summary_html(overview: Overview, *, interrupted: bool = False) -> str:
+    """What was done, in a line."""
+    said = f"{overview.ended} of {overview.total} runs in {words.seconds(overview.elapsed)}"
+    said += f", {overview.failed} failed" if overview.failed else ""
+    said += ", interrupted" if interrupted else ""
+    return f"<p><small>{escape(said)}</small></p>"
+
+
+def _overall(overview: Overview) -> str:
+    left = overview.remaining
+    ahead = f", {words.seconds(left)} left" if left is not None else ""
+    return f"{overview.ended} of {overview.total} runs{ahead}"
+
+
+@contextmanager
+def download_bars(*, show: bool = True) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A function that draws a bar for each file as it comes in; None when nothing is to be shown."""
+    if not show:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total or None)
+            bars.update(tasks[name], completed=done)
+
+        yield tell

@@ -1,0 +1,104 @@
+"""The images to train on: loading, listing and fetching them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from nablab.api.sheet import Sheet
+from nablab.errors import UserError, did_you_mean
+from nablab.runs.planned import DataReference
+
+if TYPE_CHECKING:
+    from nablab.data.dataset import Dataset
+
+#: How data was loaded, so that a comparison given the data itself can still say how to load it again.
+_LOADED: WeakKeyDictionary[Dataset, DataReference] = WeakKeyDictionary()
+
+
+def load(
+    name: str | Path | Dataset,
+    *,
+    size: int | None = None,
+    color: str | None = None,
+    group: str | None = None,
+) -> Dataset:
+    """The data set of this name, or in this place.
+
+    Args:
+        name: a known source (`sources()` lists them), or a path: a folder of class folders, an `.npz` file
+            with `X` and `y`, or a folder with `X.npy` and `Y.npy`.
+        size: brings a folder's pictures to so many pixels a side.
+        color: `grey` or `rgb`, for a folder's pictures.
+        group: a regular expression; pictures whose names match it alike stay on one side of a split.
+
+    >>> load("digits").input_shape
+    (1, 8, 8)
+
+    Raises:
+        UserError: unknown name, or data that cannot be used; says where and what to do.
+    """
+    from nablab.data import load as load_data
+
+    dataset = load_data(name, size=size, color=color, group=group)
+    if isinstance(name, str | Path):
+        options = {"size": size, "color": color, "group": group}
+        given = {option: value for option, value in options.items() if value is not None}
+        _LOADED[dataset] = DataReference(str(name), given)
+    return dataset
+
+
+def reference_of(dataset: Dataset) -> DataReference:
+    """How `load` gave this data set; an empty reference when it didn't."""
+    return _LOADED.get(dataset, DataReference())
+
+
+def sources() -> Sheet:
+    """The known data sets: what they are, and what of them is here."""
+    from nablab.data.sources import SOURCES
+
+    rows = tuple((s.name, s.description, s.available()) for s in SOURCES.values())
+    return Sheet(("name", "what", "here"), rows)
+
+
+def show_data(name: str) -> Sheet:
+    """One known data set, or the data in a path, in full.
+
+    Raises:
+        UserError: as `load`.
+    """
+    from nablab.data.sources import SOURCES
+
+    dataset = load(name)
+    source = SOURCES.get(name)
+    rows = [
+        ("name", dataset.name),
+        ("what", source.description if source else ""),
+        ("source", dataset.source),
+        ("licence", dataset.licence),
+        ("here", f"{len(dataset.x_train):,} + {len(dataset.x_test):,} images"),
+        ("in all", f"{dataset.train_total:,} + {dataset.test_total:,} images"),
+        ("to get the rest", dataset.hint),
+        ("one sample", f"{' x '.join(map(str, dataset.input_shape))}, {dataset.x_train.dtype}"),
+        ("classes", f"{len(dataset.classes)}: {', '.join(dataset.classes)}"),
+        ("fingerprint", dataset.fingerprint),
+    ]
+    return Sheet(("", name), tuple((what, text) for what, text in rows if text))
+
+
+def fetch(name: str, *, progress: bool = True) -> str:
+    """Download the whole of a known data set into the cache; says what is here afterwards.
+
+    Raises:
+        UserError: no such source, or one without anything to download.
+        NablabError: the download failed, or its checksum is wrong.
+    """
+    from nablab.data.sources import SOURCES
+
+    if name not in SOURCES:
+        raise UserError(f"no data set {name!r}{did_you_mean(name, SOURCES)}")
+    from nablab.api.progress import download_bars
+
+    with download_bars(show=progress) as tell:
+        return SOURCES[name].fetch(tell)

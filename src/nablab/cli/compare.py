@@ -1,0 +1,90 @@
+"""nablab compare: `nablab.compare`, `nablab.plan`, `nablab.resume` and `Comparison.add`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from nablab.cli.options import (
+    RESULTS,
+    RUNS,
+    DataOptions,
+    Fractions,
+    Jobs,
+    Out,
+    OutputOptions,
+    Preset,
+    Seeds,
+    TestFraction,
+    check_alone,
+    option,
+)
+from nablab.cli.recipe_options import RecipeOptions, given
+from nablab.errors import UserError
+
+if TYPE_CHECKING:
+    from nablab.api.comparison import Comparison
+
+
+def compare(
+    *models: Annotated[str, Parameter(help="Names, layer strings, file.py:Class, scikit-learn estimators.")],
+    images: DataOptions = DataOptions(),  # noqa: B008
+    fractions: Fractions = None,
+    seeds: Seeds = None,
+    test_fraction: TestFraction = None,
+    resample: Annotated[bool | None, option(RUNS, "Let the seed also draw which images train.")] = None,
+    jobs: Jobs = None,
+    budget: Annotated[str | None, option(RUNS, "Train less to keep to a time, e.g. 10m.")] = None,
+    dry_run: Annotated[bool, option(RUNS, "Only say what would run, how long, how much memory.")] = False,
+    out: Out = None,
+    config: Annotated[Path | None, option(RESULTS, "Repeat what an experiment.toml describes.")] = None,
+    resume: Annotated[Path | None, option(RESULTS, "Go on with what was interrupted in a folder.")] = None,
+    add: Annotated[
+        tuple[str, ...], option(RESULTS, "Train one more model beside those in a folder.", metavar="MODEL")
+    ] = (),
+    preset: Preset = None,
+    recipe: RecipeOptions = RecipeOptions(),  # noqa: B008
+    output: OutputOptions = OutputOptions(),  # noqa: B008
+) -> int:
+    """Train models on the same images, with the same recipe and seeds, and compare them."""
+    import nablab
+
+    asked: dict[str, Any] = {
+        "fractions": fractions,
+        "seeds": seeds,
+        "test_fraction": test_fraction,
+        "resample": resample,
+        "preset": preset,
+        "config": config,
+        "jobs": jobs,
+        "budget": budget,
+        "out": out,
+        **given(recipe),
+    }
+    progress = not output.quiet
+    if resume is not None:
+        check_alone("--resume FOLDER", (*models, *add), images, asked)
+        return finish(nablab.resume(resume, progress=progress), output)
+    if add:
+        if len(models) != 1:
+            raise UserError("--add needs one folder of results: nablab compare --add convmixer results")
+        check_alone("--add MODEL FOLDER", (), images, asked)
+        return finish(nablab.results(models[0]).add(*add, progress=progress), output)
+    if dry_run:
+        planned = nablab.plan(models, images.load(), **asked)
+        output.show(planned, planned.document())
+        return 0
+    return finish(nablab.compare(models, images.load(), progress=progress, **asked), output)
+
+
+def finish(comparison: Comparison, output: OutputOptions) -> int:
+    """Print the result and write what is delivered; 1 when a run failed."""
+    report = comparison.report()
+    notebook = comparison.notebook()
+    document = comparison.document() | {"report": str(report), "notebook": str(notebook)}
+    output.show(comparison, document)
+    if not output.json:
+        print(f"\nreport    {report}\nnotebook  {notebook}")
+    return 1 if comparison.failures else 0

@@ -1,0 +1,146 @@
+"""The options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter, Token
+
+from nablab.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from nablab.data.dataset import Dataset
+
+IMAGES = Group("Images", sort_key=2)
+RUNS = Group("Runs", sort_key=3)
+RESULTS = Group("Results", sort_key=4)
+RECIPE = Group("Recipe", "How networks train. What is not given comes from --preset.", sort_key=5)
+OUTPUT = Group("Output", sort_key=6)
+
+
+def option(group: Group, text: str, **more: Any) -> Parameter:
+    """An option of a group with its help."""
+    return Parameter(group=group, help=text, **more)
+
+
+def read_numbers(_: Any, tokens: Sequence[Token]) -> tuple[float, ...]:
+    """`0.01,0.1,1` as numbers."""
+    return tuple(_number(float, part, token) for token in tokens for part in token.value.split(","))
+
+
+def read_seeds(_: Any, tokens: Sequence[Token]) -> int | tuple[int, ...]:
+    """`3` as how many, `0,2,5` as which."""
+    parts = [_number(int, part, token) for token in tokens for part in token.value.split(",")]
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def read_jobs(_: Any, tokens: Sequence[Token]) -> int | str:
+    """`auto`, or how many."""
+    return "auto" if tokens[0].value == "auto" else _number(int, tokens[0].value, tokens[0])
+
+
+def _number(kind: type[Any], text: str, token: Token) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise UserError(f"{token.keyword} {token.value}: {text!r} is not {what}") from None
+
+
+Fractions = Annotated[
+    tuple[float, ...] | None,
+    option(
+        RUNS,
+        "Shares of the full training set, e.g. 0.01,0.1,1.",
+        converter=read_numbers,
+        n_tokens=1,
+        metavar="F,F",
+    ),
+]
+Seeds = Annotated[
+    int | tuple[int, ...] | None,
+    option(
+        RUNS, "How many runs of each, or which: 0,2,5. [3]", converter=read_seeds, n_tokens=1, metavar="N"
+    ),
+]
+Jobs = Annotated[
+    int | str | None,
+    option(
+        RUNS,
+        "Runs at a time; 1 gives the cleanest times. [auto]",
+        converter=read_jobs,
+        n_tokens=1,
+        metavar="N",
+    ),
+]
+TestFraction = Annotated[float | None, option(RUNS, "Share of the test set. [1]")]
+Out = Annotated[Path | None, option(RESULTS, "Folder for the results. [runs/TIME-NAME]")]
+Preset = Annotated[str | None, option(RECIPE, "Where to start from: default, handout or fast.")]
+
+
+@Parameter(name="*", group=IMAGES)
+@dataclass(frozen=True)
+class DataOptions:
+    """Which images."""
+
+    data: Annotated[
+        str | None,
+        Parameter(help="A name (nablab data list), a folder of class folders, an .npz. [fashion-mnist]"),
+    ] = None
+    size: Annotated[int | None, Parameter(help="Bring a folder's pictures to so many pixels a side.")] = None
+    color: Annotated[str | None, Parameter(help="Read a folder's pictures as grey or rgb.")] = None
+    group: Annotated[
+        str | None,
+        Parameter(help="Keep pictures together whose names match this pattern alike: 'burst[0-9]+'."),
+    ] = None
+
+    def load(self) -> Dataset | None:
+        """The data that was named; None when none was.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
+        import nablab
+
+        if self.data is not None:
+            return nablab.load(self.data, size=self.size, color=self.color, group=self.group)
+        if (self.size, self.color, self.group) != (None, None, None):
+            raise UserError("--size, --color and --group say how to read a folder; give it with --data")
+        return None
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is printed."""
+
+    quiet: Annotated[bool, Parameter(help="Show no progress.")] = False
+    json: Annotated[bool, Parameter(help="Print the result as one JSON document.")] = False
+    debug: Annotated[bool, Parameter(help="Show the traceback of an error.")] = False
+
+    def show(self, result: RenderableType, document: object) -> None:
+        """Print `result` for people, or `document` for programs."""
+        if self.json:
+            print(json.dumps(document, indent=2, ensure_ascii=False))
+            return
+        from rich.console import Console
+
+        Console().print(result)
+
+
+def check_alone(what: str, models: Sequence[str], images: DataOptions, asked: Mapping[str, Any]) -> None:
+    """Refuse options that would be ignored: what goes on does so with what it had.
+
+    Raises:
+        UserError: something was asked for that `what` does not take.
+    """
+    options = (*asked.items(), *asdict(images).items())
+    extra = [*models, *(f"--{name.replace('_', '-')}" for name, value in options if value is not None)]
+    if extra:
+        raise UserError(f"{what} goes on as that comparison was planned; leave out {' '.join(extra)}")

@@ -1,0 +1,62 @@
+"""nablab train: `nablab.train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nablab.cli.options import (
+    RESULTS,
+    RUNS,
+    DataOptions,
+    Out,
+    OutputOptions,
+    Preset,
+    TestFraction,
+    check_alone,
+    option,
+)
+from nablab.cli.recipe_options import RecipeOptions, given
+from nablab.errors import UserError
+
+
+def train(
+    model: Annotated[
+        str | None, Parameter(help="A name, a layer string, file.py:Class or an estimator.", required=False)
+    ] = None,
+    /,
+    *,
+    images: DataOptions = DataOptions(),  # noqa: B008
+    fraction: Annotated[
+        float | None, option(RUNS, "Share of the full training set. [all that is here]")
+    ] = None,
+    test_fraction: TestFraction = None,
+    out: Out = None,
+    resume: Annotated[Path | None, option(RESULTS, "Go on with what was interrupted in a folder.")] = None,
+    preset: Preset = None,
+    recipe: RecipeOptions = RecipeOptions(),  # noqa: B008
+    output: OutputOptions = OutputOptions(),  # noqa: B008
+) -> int:
+    """Train one model."""
+    import nablab
+
+    asked = {
+        "fraction": fraction,
+        "test_fraction": test_fraction,
+        "preset": preset,
+        "out": out,
+        **given(recipe),
+    }
+    progress = not output.quiet
+    if resume is not None:
+        check_alone("--resume FOLDER", [model] if model else [], images, asked)
+        comparison = nablab.resume(resume, progress=progress)
+        run = nablab.show_run(comparison.folder)
+    elif model is None:
+        raise UserError("which model? For example: nablab train lenet")
+    else:
+        run = nablab.train(model, images.load(), progress=progress, **asked)
+    output.show(run, run.document())
+    return 0
