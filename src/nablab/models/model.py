@@ -35,6 +35,25 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
+class GraphNode:
+    """One operation of a traced module."""
+
+    name: str  #: unique in its graph
+    op: Literal["input", "module", "function", "parameter", "output"]
+    label: str  #: what to write on it: `Conv2d`, `flatten`, `add`
+    shape: tuple[int, ...]  #: of what it returns, without the batch axis; a parameter's own shape
+    path: str = ""  #: where the module is in the traced one, e.g. `features.0`; empty for functions
+
+
+@dataclass(frozen=True)
+class ModuleGraph:
+    """The operations of a user's module, in the order of computation, as plain data to be drawn."""
+
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[tuple[str, str], ...]  #: names of nodes: from what is computed to what reads it
+
+
+@dataclass(frozen=True)
 class Model:
     """What `resolve` makes of a reference.
 
@@ -51,5 +70,7 @@ class Model:
     score_kind: ScoreKind = "logits"
     source_file: SourceFile | None = None
     live: bool = False  #: a class or object of this process: cannot be sent to another
+    counts: Callable[[tuple[int, ...], int], tuple[int, int]] | None = None
+    #: for estimators whose size follows from the data: (input shape, classes) -> (parameters, MACs)
     seeded: bool = True  #: False where the seed changes nothing (nearest neighbours, SVC)
     slow: str = ""  #: for estimators that take long at full size: a line to announce it with

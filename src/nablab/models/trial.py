@@ -1,0 +1,41 @@
+"""Running a module once, to see what it does, without leaving a trace in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+
+#: Images in a trial: two, since code that squeezes its output goes wrong on one only.
+TRIAL = 2
+
+
+@contextmanager
+def at_rest(module: nn.Module) -> Iterator[None]:
+    """In evaluation mode and without gradients; each part then goes back to the mode it was in.
+
+    Attention takes its ordinary path meanwhile: its fast one is a single operation that hides its layers.
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for part, training in modes:
+            part.training = training
+
+
+def trial_batch(module: nn.Module, input_shape: Shape) -> Tensor:
+    """Two images that differ, on the module's device."""
+    first = next(module.parameters(), None)
+    values = torch.linspace(-1, 1, TRIAL * math.prod(input_shape)).view(TRIAL, *input_shape)
+    return values if first is None else values.to(first.device)
