@@ -117,7 +117,7 @@ def prepare(dataset: Dataset, split: Split, recipe: Recipe) -> TrainingData:
     if len(split.train) == 0:
         raise UserError(f"{dataset.name}: this fraction leaves no training image; take a larger one")
     preprocessing = preprocess.fit(recipe.preprocessing, dataset.x_train[split.train], dataset.value_range)
-    augmentation = augment.parse(recipe.augmentation, dataset.input_shape) if recipe.augmentation else None
+    augmentation = augment.parse(recipe.augmentation, dataset.input_shape, dataset.value_range) or None
     numbers = math.prod(dataset.input_shape) * (len(split.train) + len(split.validation) + len(split.test))
     keep = numbers * np.dtype(np.float32).itemsize <= KEEP_BYTES
 

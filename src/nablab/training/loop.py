@@ -60,7 +60,7 @@ def train(
         state = replace(state, wall_seconds=clock.wall)
         yield EpochDone(replace(metrics, wall_seconds=state.wall_seconds), state)
 
-    yield _finish(net, recipe, state)
+    yield _finish(net, recipe, replace(state, wall_seconds=clock.wall))
 
 
 def _take_step(

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from nablab.training.recipe import OptimizerName, Recipe
+from nablab.training.recipe import Recipe
+from nablab.training.recipe_values import OptimizerName
 from nablab.training.tensors import to_array
 from nablab.training.trainable import Arrays
 
