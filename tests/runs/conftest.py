@@ -1,8 +1,11 @@
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from nablab.models.model import LayerRow
+from nablab.data.dataset import Dataset, make_dataset
+from nablab.models.language import parse
+from nablab.models.model import LayerRow, Model
 from nablab.runs.record import DataRecord, Environment, ModelRecord, RunRecord, Totals
 from nablab.training.signals import EpochMetrics
 
@@ -75,5 +78,29 @@ def measured() -> Callable[[int], EpochMetrics]:
             train_seconds=0.1 * epoch,
             wall_seconds=0.2 * epoch,
         )
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def squares() -> Dataset:
+    """Three classes of 6x6 pictures, a bright row in each, under noise: learned in a few steps."""
+    rng = np.random.default_rng(0)
+    y = np.tile(np.arange(3), 60)
+    x = rng.integers(0, 120, (len(y), 1, 6, 6))
+    for row in range(3):
+        x[y == row, :, 2 * row] += 100
+    pixels = x.astype(np.uint8)
+    return make_dataset(
+        "squares", pixels[:120], y[:120], pixels[120:], y[120:], ("low", "middle", "high"), source="made here"
+    )
+
+
+@pytest.fixture(scope="session")
+def network() -> Callable[..., Model]:
+    """A network by its label and layer string, without going through names."""
+
+    def of(label: str = "lin", text: str = "K", **rest: object) -> Model:
+        return Model(label=label, reference=text, kind="network", detail=text, spec=parse(text), **rest)
 
     return of

@@ -22,6 +22,9 @@ def describe_model(model: Model, input_shape: tuple[int, ...], classes: int) -> 
 
         cost = count(rows)
         costs = {"parameters": cost.parameters, "macs": cost.macs, "flops": cost.flops, "layers": rows}
+    elif model.counts is not None:
+        parameters, macs = model.counts(input_shape, classes)
+        costs = {"parameters": parameters, "macs": macs, "flops": 2 * macs}
     return ModelRecord(
         label=model.label,
         reference=model.reference,

@@ -154,20 +154,26 @@ def _read(path: Path) -> _StoredPlan:
 
 
 def _model(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
-    from nablab.models.reference import resolve
-
-    model = next((m for m in given if m.live and m.reference == stored.reference), None)
-    if model is None and stored.live:
-        raise UserError(
-            f"{stored.label} in {out} is a class or object of a Python session; give it there again"
-        )
-    model = replace(model or resolve(stored.reference), label=stored.label)
+    model = _live(stored, out, given) if stored.live else _resolved(stored)
     if _sha256(model) != stored.source_sha256 and _has_begun(out, stored.label):
         raise UserError(
             f"{stored.reference} has changed since {out} was planned, so its runs would not belong together; "
             f"restore the file, or delete the runs of {stored.label} (nablab runs delete) to train it anew"
         )
     return model
+
+
+def _live(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
+    for model in given:
+        if (model.label, model.reference) == (stored.label, stored.reference):
+            return model
+    raise UserError(f"{stored.label} in {out} is a class or object of a Python session; give it there again")
+
+
+def _resolved(stored: _StoredModel) -> Model:
+    from nablab.models.reference import resolve
+
+    return replace(resolve(stored.reference), label=stored.label)
 
 
 def _has_begun(out: Path, label: str) -> bool:
