@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nablab.models.model import LayerRow, ModelKind, ScoreKind, SourceFile
+from nablab.runs.planned import run_id
 from nablab.runs.record import (
     DataRecord,
     Environment,
@@ -93,7 +94,7 @@ def write_comparison(
     for model in models:
         for fraction in fractions:
             for seed in seeds if model.seeded else seeds[:1]:
-                run = RunFolder(folder / "runs" / f"{model.label}-f{fraction:g}-s{seed}")
+                run = RunFolder(folder / "runs" / run_id(model.label, fraction, seed))
                 data = _data(name, fraction, n_test, shape)
                 broken = (model.label, seed) in failed
                 _write_run(run, model, data, recipe.but(seed=seed), (jobs or {}).get(model.label, 1), broken)

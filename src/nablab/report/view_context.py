@@ -89,9 +89,15 @@ def recipes(results: Results) -> tuple[RecipeView, ...]:
 
 def _recipe(runs: Sequence[RunData], ignored: Sequence[str]) -> RecipeView:
     values = runs[0].record.recipe
+    preset, differences = nearest_preset(values, ignored)
+    return RecipeView(preset, differences, tuple(dict.fromkeys(run.label for run in runs)), values)
+
+
+def nearest_preset(values: Mapping[str, Any], ignored: Sequence[str]) -> tuple[str, tuple[Difference, ...]]:
+    """The preset that fewest settings of a recipe differ from, and those settings."""
     found = {name: _differences(values, preset.to_dict(), ignored) for name, preset in PRESETS.items()}
     nearest = min(found, key=lambda name: len(found[name]))
-    return RecipeView(nearest, found[nearest], tuple(dict.fromkeys(run.label for run in runs)), values)
+    return nearest, found[nearest]
 
 
 def _differences(

@@ -1,0 +1,115 @@
+"""The sentence at the top: what the verdicts allow to be said, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nablab.analysis.results import load_results
+from nablab.report.view import comparison_view
+from nablab.runs.store import RunFolder
+
+
+@pytest.fixture
+def answer(factory, tmp_path):
+    """Headline and notes of a comparison made for one test."""
+
+    def make(models, **options):
+        view = comparison_view(load_results(factory.write_comparison(tmp_path, models, **options)))
+        return view.headline, view.notes
+
+    return make
+
+
+def test_the_best_and_what_ties_with_it_for_less(factory, answer):
+    headline, _ = answer([factory.BIG, factory.SMALL, factory.LINEAR])
+    assert headline == (
+        "Use lenet: it gets 80.3 ± 3.1 % of the test images right (mean of 3 seeds), trained on 10 % of the "
+        "training images. It ties with lenet_tiny (78.1 %), which is 3.9 times smaller and trains 3.0 times "
+        "faster. It is better than net_linear."
+    )
+
+
+def test_speed_is_not_praised_where_it_was_timed_otherwise(factory, answer):
+    headline, notes = answer([factory.BIG, factory.SMALL], jobs={"lenet_tiny": 2})
+    assert "which is 3.9 times smaller." in headline
+    assert any("Those of lenet_tiny were not (2 runs at a time" in note for note in notes)
+
+
+def test_a_tie_that_costs_as_much_is_only_named(factory, answer):
+    twin = replace(factory.BIG, label="twin")
+    headline, _ = answer([factory.BIG, twin])
+    assert headline.endswith(("It ties with lenet.", "It ties with twin."))
+
+
+def test_clearly_better_than_all(factory, answer):
+    headline, _ = answer([factory.BIG, factory.LINEAR, factory.MARGINS])
+    assert headline.startswith("Use lenet:")
+    assert headline.endswith("It is better than all the others.")
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_one_seed_each_decides_nothing(factory, answer, count):
+    models = [replace(factory.BIG, label=f"net{k}", skill=2 - 0.25 * k) for k in range(count)]
+    headline, notes = answer(models, seeds=(0,))
+    assert headline.startswith("Undecided: net0 is ahead with ")
+    assert headline.endswith("but one seed says nothing about chance. Run it again with --seeds 3.")
+    assert "Use" not in headline
+    assert any(note.startswith("One seed only, so chance is not measured: net0") for note in notes)
+
+
+def test_one_seed_is_enough_without_chance(factory, answer):
+    near = replace(factory.NEAREST, label="knn1", skill=2.0)
+    headline, notes = answer([factory.NEAREST, near], seeds=(0,))
+    assert headline.startswith("Use knn1: it gets ")
+    assert "(no chance in it)" in headline
+    assert not any("One seed" in note for note in notes)
+
+
+def test_a_model_with_one_seed_is_not_placed_beside_others(factory, tmp_path):
+    factory.write_comparison(tmp_path, [factory.SMALL, factory.LINEAR])
+    factory.write_comparison(tmp_path, [replace(factory.BIG, skill=3.0)], seeds=(0,))
+    view = comparison_view(load_results(tmp_path))
+    assert view.rows[0].label == "lenet"
+    assert view.rows[0].main.rank is None
+    assert view.headline.startswith("Use lenet_tiny:")
+    assert view.headline.endswith("lenet cannot be placed: one seed only of lenet.")
+
+
+def test_one_model_alone(factory, answer):
+    headline, _ = answer([factory.BIG])
+    assert headline.startswith("lenet gets 80.3 ± 3.1 %")
+    assert headline.endswith("There is no other model to hold it against.")
+
+
+def test_nothing_finished(factory, answer):
+    headline, notes = answer([factory.BIG], failed={("lenet", seed) for seed in range(3)})
+    assert headline == "No run finished."
+    assert any("3 of 3 runs did not finish (lenet at 10 %)" in note for note in notes)
+
+
+def test_the_largest_fraction_with_results_answers(factory, tmp_path):
+    factory.write_comparison(tmp_path, [factory.BIG, factory.LINEAR], fractions=(0.01, 1.0))
+    for run in (tmp_path / "runs").glob("*-f1-*"):
+        folder = RunFolder(run)
+        folder.write_record(replace(folder.record(), status="planned", totals=None))
+    headline = comparison_view(load_results(tmp_path)).headline
+    assert "trained on 1 % of the training images" in headline
+
+
+def test_different_test_images_are_not_compared(factory, tmp_path):
+    factory.write_comparison(tmp_path, [factory.BIG], n_test=400)
+    factory.write_comparison(tmp_path, [factory.LINEAR], n_test=300)
+    headline = comparison_view(load_results(tmp_path)).headline
+    assert headline.endswith("but the models were measured on different test images.")
+
+
+def test_notes_tell_how_much_data_and_how_it_was_judged(factory, answer):
+    _, notes = answer([factory.BIG, factory.LINEAR])
+    assert notes[0] == (
+        "Largest training set: 5,400 images, and 600 held out for validation (10 % of the 60,000 there "
+        "are). Test set: 400 images."
+    )
+    assert "Epochs: 4." in notes
+    assert notes[-1].startswith("Models share a rank where their difference is not significant: level 5 %")
