@@ -1,0 +1,133 @@
+"""Accuracy against what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nablab.report.graph_svg import clean
+from nablab.report.plots_labels import Rectangle, place_labels
+from nablab.report.plots_theme import GRID, INK, model_places, new_figure, percent_axis, plain_axes, stroke
+from nablab.report.view_types import ComparisonView, PointView
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def scatter_figure(
+    view: ComparisonView, points: Sequence[PointView], x_label: str, *, seconds: bool = False
+) -> Figure:
+    """Accuracy against a cost on a logarithmic axis; the fractions of one model are joined.
+
+    Error bars reach from the smallest to the largest over seeds. Points whose x is not positive are left out.
+
+    Args:
+        view: gives every model its stroke.
+        points: `view.time_points` or `view.parameter_points`.
+        x_label: what x is.
+        seconds: x is a time, and ticks say so; otherwise it is a count.
+    """
+    figure = new_figure(5.6, 3.9)
+    axes = figure.add_subplot()
+    plain_axes(axes)
+    places = model_places(view)
+    tracks = [
+        sorted((p for p in points if p.label == label and p.x > 0), key=lambda p: p.fraction)
+        for label in dict.fromkeys(point.label for point in points)
+    ]
+    tracks = [track for track in tracks if track]
+    for track in tracks:
+        _draw_track(axes, track, places[track[0].label])
+    axes.set_xlabel(x_label, color=INK, fontsize=9)
+    axes.set_ylabel("test accuracy", color=INK, fontsize=9)
+    percent_axis(axes)
+    axes.margins(x=0.14, y=0.12)
+    if tracks:
+        _log_axis(axes, seconds)
+        _name_tracks(figure, axes, tracks, places)
+    return figure
+
+
+def _draw_track(axes: Axes, track: Sequence[PointView], place: int) -> None:
+    """One model's points, the largest fraction biggest."""
+    look = stroke(place)
+    x, y = [p.x for p in track], [p.accuracy for p in track]
+    axes.plot(x, y, color=look.color, linewidth=1.1, alpha=0.55, linestyle=look.dash)
+    for index, point in enumerate(track):
+        spread = [[point.accuracy - point.low], [point.high - point.accuracy]]
+        size = 7.0 if index + 1 == len(track) else 4.0
+        bars = {"elinewidth": 1.2, "capsize": 0, "ecolor": look.color, "linestyle": "none"}
+        axes.errorbar(point.x, point.accuracy, spread, color=look.color, marker=look.marker, ms=size, **bars)
+
+
+def _log_axis(axes: Axes, seconds: bool) -> None:
+    """A logarithmic x axis that reaches over a factor of four at least, with ticks that people read."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    if high / low < 4:
+        middle = (low * high) ** 0.5
+        low, high = middle / 2, middle * 2
+        axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator(_ticks(low, high, _TIMES if seconds else _COUNTS)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _time(x) if seconds else _count(x)))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+_COUNTS = [digit * 10.0**power for power in range(13) for digit in (1, 2, 5)]
+_TIMES = [digit * 10.0**power for power in range(-6, 1) for digit in (1, 3)]
+_TIMES += [10, 30, 60, 180, 600, 1800, 3600, 3 * 3600, 10 * 3600, 30 * 3600]
+
+
+def _ticks(low: float, high: float, candidates: Sequence[float]) -> list[float]:
+    """Those candidates that lie on the axis, thinned to six at most."""
+    inside = [tick for tick in candidates if low <= tick <= high]
+    step = -(-len(inside) // 6)
+    return inside[::step] if step > 1 else inside
+
+
+def _count(count: float) -> str:
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1, "")):
+        if count >= 0.999 * size:
+            return f"{count / size:.4g}{unit}"
+    return f"{count:.4g}"
+
+
+def _time(seconds: float) -> str:
+    for size, unit in ((3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms")):
+        if seconds >= 0.999 * size:
+            return f"{seconds / size:.4g} {unit}"
+    return f"{1e6 * seconds:.4g} µs"
+
+
+def _name_tracks(
+    figure: Figure, axes: Axes, tracks: Sequence[Sequence[PointView]], places: dict[str, int]
+) -> None:
+    """The name of each model beside its last point, where it covers least."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # what was measured must not move any more
+    to_pixels, renderer = axes.transData.transform, canvas.get_renderer()
+    dots = [tuple(map(float, to_pixels((p.x, p.accuracy)))) for track in tracks for p in track]
+    obstacles = [Rectangle(x - 6, y - 6, 12, 12) for x, y in dots]
+    ends = [tuple(map(float, to_pixels((track[-1].x, track[-1].accuracy)))) for track in tracks]
+    texts = []
+    for track in tracks:
+        label = track[-1].label
+        color = stroke(places[label]).color
+        texts.append(axes.text(0, 0, clean(label), color=color, fontsize=9, va="bottom", parse_math=False))
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    area = axes.get_window_extent(renderer)
+    frame = Rectangle(area.x0, area.y0, area.width, area.height)
+    corners = place_labels(ends, [(box.width + 2, box.height) for box in boxes], obstacles, frame)
+    to_data = axes.transData.inverted().transform
+    for text, corner, box, end in zip(texts, corners, boxes, ends, strict=True):
+        text.set_position(to_data(corner))
+        near = (min(max(end[0], corner[0]), corner[0] + box.width), corner[1] + box.height / 2)
+        if abs(near[0] - end[0]) + abs(near[1] - end[1]) > 24:
+            path = [to_data(near), to_data(end)]
+            axes.plot([p[0] for p in path], [p[1] for p in path], color=GRID, linewidth=1, zorder=0)
