@@ -101,6 +101,6 @@ def network() -> Callable[..., Model]:
     """A network by its label and layer string, without going through names."""
 
     def of(label: str = "lin", text: str = "K", **rest: object) -> Model:
-        return Model(label=label, reference=text, kind="network", detail=text, spec=parse(text), **rest)
+        return Model(label=label, reference=label, kind="network", detail=text, spec=parse(text), **rest)
 
     return of

@@ -10,6 +10,8 @@ from nablab.errors import NablabError, RunFailed
 from nablab.models.model import Model
 from nablab.runs.record import Failure
 
+INTERRUPTED = Failure("interrupted; --resume goes on with it", "interrupted")
+
 #: Frames in these packages are never the user's.
 _LIBRARIES = ("nablab", "torch", "numpy", "sklearn", "scipy", "joblib", "threadpoolctl")
 
@@ -19,7 +21,7 @@ def describe_failure(error: BaseException, model: Model) -> Failure:
     if isinstance(error, RunFailed):
         return Failure(str(error), "diverged", epoch=error.epoch, step=error.step)
     if isinstance(error, KeyboardInterrupt | GeneratorExit):
-        return Failure("interrupted; --resume goes on with it", "interrupted")
+        return INTERRUPTED
     if is_out_of_memory(error):
         return Failure(
             "out of memory; try a smaller batch_size, or jobs 1 so that runs do not share it", "memory"

@@ -165,8 +165,8 @@ def _model(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
 
 def _live(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
     for model in given:
-        if (model.label, model.reference) == (stored.label, stored.reference):
-            return model
+        if model.live and model.reference == stored.reference:
+            return replace(model, label=stored.label)
     raise UserError(f"{stored.label} in {out} is a class or object of a Python session; give it there again")
 
 

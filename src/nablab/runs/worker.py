@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from nablab.errors import CannotWrite, NablabError
 from nablab.runs.events import to_json
-from nablab.runs.interrupts import deferred_interrupts
+from nablab.runs.interrupts import Interrupt, deferred_interrupts
 from nablab.runs.job import job_of
 from nablab.runs.perform import perform
 from nablab.runs.plan_file import read_plan
@@ -56,26 +56,27 @@ def main() -> None:
         _die_with(setup.parent)
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     code = 1
-    try:
-        _work(setup, orders, answers)
-        code = 0
-    except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
-    except CannotWrite as error:
-        _say(answers, json.dumps({"stop": str(error), "why": "disk"}))
-    except NablabError as error:
-        _say(answers, json.dumps({"stop": str(error), "why": "user"}))
-    except BrokenPipeError:
-        pass  # the parent is gone
-    # Not sys.exit: the interpreter cannot shut down in order while a thread waits for input.
-    os._exit(code)
+    with deferred_interrupts() as interrupt:
+        try:
+            _work(setup, orders, answers, interrupt)
+            code = 0
+        except KeyboardInterrupt:
+            code = 128 + signal.SIGINT
+        except CannotWrite as error:
+            _say(answers, json.dumps({"stop": str(error), "why": "disk"}))
+        except NablabError as error:
+            _say(answers, json.dumps({"stop": str(error), "why": "user"}))
+        except BrokenPipeError:
+            pass  # the parent is gone
+        # Not sys.exit: the interpreter cannot shut down in order while a thread waits for input.
+        os._exit(code)
 
 
-def _work(setup: Setup, orders: queue.Queue[str], answers: IO[str]) -> None:
+def _work(setup: Setup, orders: queue.Queue[str], answers: IO[str], interrupt: Interrupt) -> None:
     dataset = opened(setup.descriptor, SharedData.from_dict(setup.data))
     plan = read_plan(setup.out, dataset=dataset)
     runs = {run.id: run for run in plan.runs}
-    with computing_with(plan.recipe.threads), deferred_interrupts() as interrupt:
+    with computing_with(plan.recipe.threads):
         _say(answers, json.dumps({"free": True}))
         for name in iter(orders.get, ""):
             for event in perform(job_of(plan, runs[name]), interrupt):

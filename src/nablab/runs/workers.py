@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from nablab.errors import CannotWrite, NablabError, UserError
 from nablab.runs.events import RunEvent, RunFailed, from_json
+from nablab.runs.failures import INTERRUPTED
 from nablab.runs.job import Job, first_record, job_of
 from nablab.runs.planned import Plan, PlannedRun
 from nablab.runs.record import Failure, Status
@@ -139,7 +140,8 @@ class _Pool:
         for worker in self._workers:
             worker.close()
             if worker.job is not None:
-                _record(worker.job, Failure("interrupted; --resume goes on with it", "interrupted"))
+                with suppress(CannotWrite):  # then that is known already, or what stopped it is told first
+                    _record(worker.job, INTERRUPTED)
 
     def close(self) -> None:
         for worker in self._workers:
