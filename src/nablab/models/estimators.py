@@ -1,0 +1,148 @@
+"""Classifiers of scikit-learn by name, with the settings of the course's leader board.
+
+The board's classical rows come from the Fashion-MNIST project's benchmark, which standardised its
+features; here the recipe's preprocessing does that. scikit-learn is imported when one is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nablab.models.model import ScoreKind
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EstimatorEntry:
+    """A classifier that has a name."""
+
+    name: str
+    title: str  #: a few words
+    detail: str  #: its settings, in one line
+    make: Callable[[int], Any]  #: seed -> unfitted estimator
+    score_kind: ScoreKind
+    seeded: bool  #: False where the seed changes nothing
+    counts: Callable[[Shape, int], tuple[int, int]] | None = None
+    #: (input shape, classes) -> (parameters, MACs of one prediction); None where the data decide them
+    slow: str = ""  #: for those that take long on all of Fashion-MNIST: a line to announce it with
+
+
+def _logistic_regression(_seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=1.0, solver="lbfgs", max_iter=200)
+
+
+def _linear_svc(seed: int) -> Any:
+    from sklearn.svm import LinearSVC
+
+    return LinearSVC(C=1.0, loss="hinge", penalty="l2", dual=True, random_state=seed)
+
+
+def _svc(_seed: int) -> Any:
+    from sklearn.svm import SVC
+
+    # break_ties makes predict agree with the largest margin, which is what is measured here.
+    return SVC(C=10.0, kernel="poly", break_ties=True, cache_size=1000)
+
+
+def _random_forest(seed: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(n_estimators=100, criterion="entropy", max_depth=50, random_state=seed)
+
+
+def _mlp_classifier(seed: int) -> Any:
+    from sklearn.neural_network import MLPClassifier
+
+    return MLPClassifier(hidden_layer_sizes=(_HIDDEN,), activation="relu", random_state=seed)
+
+
+def _knn(_seed: int) -> Any:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return KNeighborsClassifier(n_neighbors=5, p=1, weights="distance")
+
+
+_HIDDEN = 100
+
+
+def _outputs(classes: int) -> int:
+    # scikit-learn tells two classes apart by the sign of one output.
+    return 1 if classes == 2 else classes
+
+
+def _linear_counts(input_shape: Shape, classes: int) -> tuple[int, int]:
+    features, outputs = math.prod(input_shape), _outputs(classes)
+    return (features + 1) * outputs, features * outputs
+
+
+def _mlp_counts(input_shape: Shape, classes: int) -> tuple[int, int]:
+    features, outputs = math.prod(input_shape), _outputs(classes)
+    return (features + 1) * _HIDDEN + (_HIDDEN + 1) * outputs, (features + outputs) * _HIDDEN
+
+
+_ENTRIES = (
+    EstimatorEntry(
+        "logistic_regression",
+        "logistic regression",
+        "C=1, L2 penalty, multinomial, lbfgs, at most 200 iterations",
+        _logistic_regression,
+        "probabilities",
+        seeded=False,
+        counts=_linear_counts,
+    ),
+    EstimatorEntry(
+        "linear_svc",
+        "linear support vector machine",
+        "C=1, loss=hinge, penalty=l2, one versus rest",
+        _linear_svc,
+        "margins",
+        seeded=True,
+        counts=_linear_counts,
+        slow="linear_svc has no early end: the hand-out reports 45 minutes for its fit on 60,000 images",
+    ),
+    EstimatorEntry(
+        "svc",
+        "support vector machine with a polynomial kernel",
+        "C=10, kernel=poly, degree=3, gamma=scale",
+        _svc,
+        "margins",
+        seeded=False,
+        slow="svc grows with the square of the images: the hand-out reports 73 minutes for its fit on 60,000",
+    ),
+    EstimatorEntry(
+        "random_forest",
+        "random forest",
+        "100 trees, criterion=entropy, max_depth=50",
+        _random_forest,
+        "probabilities",
+        seeded=True,
+        slow="random_forest grows one tree after the other: the hand-out reports 9 minutes on 60,000 images",
+    ),
+    EstimatorEntry(
+        "mlp_classifier",
+        "scikit-learn's network with one hidden layer",
+        "hidden_layer_sizes=[100], activation=relu, Adam 1e-3, batch 200, at most 200 epochs",
+        _mlp_classifier,
+        "probabilities",
+        seeded=True,
+        counts=_mlp_counts,
+        slow="mlp_classifier trains up to 200 epochs: the hand-out reports 16 minutes on 60,000 images",
+    ),
+    EstimatorEntry(
+        "knn",
+        "nearest neighbours",
+        "n_neighbors=5, p=1 (sum of absolute differences), weights=distance",
+        _knn,
+        "probabilities",
+        seeded=False,
+        slow="knn compares each image with every training image: the hand-out reports 42 minutes with 60,000",
+    ),
+)
+
+ESTIMATORS: dict[str, EstimatorEntry] = {entry.name: entry for entry in _ENTRIES}
