@@ -32,7 +32,7 @@ class Augmentation:
     Attributes:
         flip: mirrored left to right, half of the time.
         shift: moved by a whole number of pixels from -shift to shift, down and right independently.
-        rotate: turned about its centre by an angle from -rotate to rotate, in degrees; bilinear.
+        rotate: turned clockwise about its centre, by an angle from -rotate to rotate degrees; bilinear.
         scale: magnified by a factor from 1 - scale to 1 + scale about its centre; bilinear.
         brightness: its distance from the darkest value times a factor from 1 - brightness to 1 + brightness.
         erase: a square of this side, anywhere within, takes the darkest value (cutout: DeVries and
@@ -136,6 +136,8 @@ def parse(
         UserError: a name, a number or a size that does not fit; a name given twice.
     """
     values: dict[str, Any] = {}
+    if text.strip() and len(input_shape) != 3:
+        raise UserError(f"augmentation {text!r} is for images; these samples are features {input_shape}")
     for item in (part.strip() for part in text.split(",") if part.strip()):
         name, colon, number = (part.strip() for part in item.lower().partition(":"))
         if name not in _READERS:
@@ -143,8 +145,6 @@ def parse(
         if name in values:
             raise UserError(f"augmentation {name!r} is given twice")
         values[name] = _READERS[name](name, number if colon else None, input_shape)
-    if values and len(input_shape) != 3:
-        raise UserError(f"augmentation {text!r} is for images; these samples are features {input_shape}")
     return Augmentation(**values, value_range=value_range)
 
 

@@ -29,7 +29,7 @@ def load(
             first group (or its whole match) is the same stay on one side of every split.
 
     >>> load("digits").x_train.shape
-    (1440, 1, 8, 8)
+    (1439, 1, 8, 8)
 
     Raises:
         UserError: no such data set or path, or one that cannot be read; options that it does not take.

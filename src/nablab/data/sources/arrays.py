@@ -159,10 +159,10 @@ def _same_length(x: Array, y: NDArray[np.int64], where: str, x_name: str, y_name
 def _read(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
     """An array, or the arrays of an archive by their names in lower case. Pickles are refused."""
     try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return stored
-        with stored:
+        with path.open("rb") as file:  # np.load would leave a broken archive open
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                return stored
             return {name.lower(): stored[name] for name in stored.files}
     except ValueError as error:
         if "Object arrays" in str(error):

@@ -1,0 +1,123 @@
+"""One battery for every registered source, and what is particular to the small ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from nablab.data import load
+from nablab.data.dataset import Dataset
+from nablab.data.preprocess import fit
+from nablab.data.sources import SOURCES
+from nablab.data.split import split
+from nablab.errors import UserError
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def source(request: pytest.FixtureRequest) -> tuple[str, Dataset]:
+    return request.param, load(request.param)
+
+
+def test_what_is_loaded_says_what_it_is(source: tuple[str, Dataset]) -> None:
+    name, dataset = source
+    entry = SOURCES[name]
+    assert entry.name == name == dataset.name
+    for text in (entry.title, entry.description, entry.licence, entry.available(), dataset.source):
+        assert text
+        assert "\n" not in text
+    assert dataset.licence == entry.licence
+    assert len(set(dataset.classes)) == len(dataset.classes)
+
+
+def test_every_class_is_in_both_parts(source: tuple[str, Dataset]) -> None:
+    _, dataset = source
+    for labels in (dataset.y_train, dataset.y_test):
+        assert labels.dtype == np.int64
+        assert set(labels) == set(range(len(dataset.classes)))
+
+
+def test_values_lie_in_the_range_that_is_stated(source: tuple[str, Dataset]) -> None:
+    _, dataset = source
+    low, high = dataset.value_range
+    for x in (dataset.x_train, dataset.x_test):
+        assert low <= x.min()
+        assert x.max() <= high
+
+
+def test_it_is_the_same_each_time(source: tuple[str, Dataset]) -> None:
+    name, dataset = source
+    assert load(name).fingerprint == dataset.fingerprint
+
+
+def test_it_can_be_split_and_preprocessed(source: tuple[str, Dataset]) -> None:
+    _, dataset = source
+    parts = split(dataset)
+    x = dataset.x_train[parts.train[:1000]]
+    assert abs(fit("standardize", x, dataset.value_range).apply(x).mean()) < 1e-3
+
+
+def test_digits_are_all_of_scikit_learns() -> None:
+    digits = load("digits")
+    together = np.concatenate([digits.x_train, digits.x_test])[:, 0]
+    assert sorted(map(bytes, together)) == sorted(map(bytes, load_digits().images.astype(np.uint8)))
+    counts = np.bincount(digits.y_test)
+    assert np.abs(counts - np.bincount(load_digits().target) / 5).max() < 1
+
+
+def test_the_spiral_is_one_that_no_line_separates() -> None:
+    spiral = load("spiral")
+    linear = LogisticRegression().fit(spiral.x_train, spiral.y_train)
+    near = KNeighborsClassifier().fit(spiral.x_train, spiral.y_train)
+    assert 0.4 < linear.score(spiral.x_test, spiral.y_test) < 0.65  # "about half right", the lecture says
+    assert near.score(spiral.x_test, spiral.y_test) > 0.95
+
+
+def test_the_spirals_arms_are_as_the_lecture_describes_them() -> None:
+    spiral = load("spiral")
+    x, y = spiral.x_train.astype(np.float64), spiral.y_train
+    radius = np.linalg.norm(x, axis=1)
+    for arm in range(3):
+        np.testing.assert_allclose(radius[y == arm], np.linspace(0, 1, 100), atol=1e-6)
+    angle = np.arctan2(x[:, 0], x[:, 1])
+    noise = np.angle(np.exp(1j * (angle - 4 * (y + radius))))[radius > 0]
+    assert abs(noise.mean()) < 0.05
+    assert noise.std() == pytest.approx(0.2, abs=0.03)
+    assert not np.array_equal(spiral.x_train, spiral.x_test)
+
+
+def test_what_needs_no_download_says_so() -> None:
+    with pytest.raises(UserError, match="digits needs no download"):
+        SOURCES["digits"].fetch()
+
+
+def test_loading_a_data_set_is_that_data_set() -> None:
+    spiral = load("spiral")
+    assert load(spiral) is spiral
+    assert load("Spiral").fingerprint == spiral.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("fashion-minst", "no data set or folder 'fashion-minst'; did you mean fashion-mnist"),
+        ("xyz", "known: digits, fashion-mnist, spiral"),
+        ("gone/pictures", "no such file or folder: gone/pictures"),
+        ("gone.npz", "no such file or folder: gone.npz"),
+    ],
+)
+def test_unknown_names(name: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=complaint):
+        load(name)
+
+
+@pytest.mark.parametrize("option", [{"size": 8}, {"color": "grey"}, {"group": "a"}])
+def test_options_of_pictures_are_refused_elsewhere(option: dict[str, object]) -> None:
+    for name in ("digits", load("digits")):
+        with pytest.raises(
+            UserError, match=f"digits takes no {next(iter(option))}: only folders of pictures"
+        ):
+            load(name, **option)  # type: ignore[arg-type]
