@@ -25,6 +25,9 @@ COUNTS = {
     "conv_net4": (1_148_618, 116_059_648),
     "lecture_cnn": (26 * 10 + 251 * 20 + 321 * 10, 467_200),
     "stride_cnn": (10 * 16 + 145 * 16 + 145 * 10, 164_160),
+    "resnet_mini": (160 + 32 + 4640 + 64 + 18_496 + 128 + 36_928 + 128 + 33 * 64 + 3137 * 10, 3_857_280),
+    "separable": (160 + 32 + 4640 + 64 + 320 + 4224 + 256 + 2 * (1280 + 16_512 + 256) + 6273 * 10, 3_012_128),
+    "convmixer": (160 + 32 + 4640 + 64 + 320 + 64 + 3168 + 192 + 2 * 10_656 + 4705 * 10, 2_215_584),
 }
 
 
@@ -41,6 +44,16 @@ def test_entries_explain_themselves(name: str) -> None:
     assert entry.name == name == name.lower()
     assert entry.title
     assert len(entry.note) > 40
+
+
+def test_the_seven_of_the_default_comparison() -> None:
+    four, three = catalog.DEFAULT_COMPARISON[:4], catalog.DEFAULT_COMPARISON[4:]
+    assert four == ("net_linear", "lenet_tiny", "lenet", "fashion_cnn")
+    costs = {name: cost.count(trace(CATALOG[name].spec, (1, 28, 28), 10)) for name in four + three}
+    for name in three:
+        assert CATALOG[name].note.startswith("Ours")
+        assert costs[name].macs <= costs["fashion_cnn"].macs
+        assert costs[name].parameters <= costs["fashion_cnn"].parameters
 
 
 def test_guesses_are_marked() -> None:

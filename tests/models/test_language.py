@@ -55,6 +55,12 @@ def test_printing_reads_back(spec: s.Spec) -> None:
     assert to_text(parse(text)) == text
 
 
+def test_numbers_are_printed_without_sign_and_exponent() -> None:
+    assert to_text(s.Spec((s.LeakyReLU(-0.0), s.Dropout(1e-7), s.LeakyReLU(3e20)))) == (
+        "LeakyReLU0-Dropout0.0000001-LeakyReLU300000000000000000000"
+    )
+
+
 def test_every_layer_kind_is_in_the_round_trip() -> None:
     covered = {
         *(s.Conv, s.DepthwiseConv, s.Linear, s.MaxPool, s.AvgPool, s.GroupNorm, s.Dropout, s.LeakyReLU),

@@ -108,6 +108,37 @@ _ENTRIES = (
         "keeps scores from being negative. On 64-pixel images it would leave 40 outputs for 10 "
         "classes, a mistake of the course that goes unnoticed there and is refused here.",
     ),
+    CatalogEntry(
+        "resnet_mini",
+        "16C3-BatchNorm-ReLU-MaxPool2-32C3-BatchNorm-ReLU-MaxPool2"
+        "-Res(64C3-BatchNorm-ReLU-64C3-BatchNorm)-ReLU-K",
+        "two convolutions and a residual block",
+        "Ours. The block of He et al. 2016 stands where images are 7x7, so that its two convolutions of 64 "
+        "filters cost little; the linear layer reads every place of them, which learns in fewer "
+        "epochs than a global average.",
+    ),
+    CatalogEntry(
+        "separable",
+        "16C3-BatchNorm-ReLU-MaxPool2-32C3-BatchNorm-ReLU-MaxPool2"
+        "-DW3-128C1-BatchNorm-ReLU-2x(Res(DW3-128C1-BatchNorm-ReLU))-K",
+        "depthwise-separable convolutions",
+        "Ours, after MobileNet (Howard et al. 2017): from 7x7 images on, a convolution is one 3x3 filter a "
+        "channel, then a 1x1 convolution that mixes channels, for an eighth of the multiplications.",
+    ),
+    CatalogEntry(
+        "convmixer",
+        "16C3-SiLU-MaxPool2-GroupNorm1-32C3-SiLU-MaxPool2-GroupNorm1"
+        "-3x(Res(DW3-SiLU-GroupNorm1)-96C1-SiLU-GroupNorm1)-K",
+        "mixes places and channels in turn, with SiLU and group normalisation",
+        "Ours, after ConvMixer (Trockman and Kolter 2022), with a small convolutional stem in place of "
+        "patches, SiLU for GELU and group normalisation, which does not depend on the batch.",
+    ),
+)
+
+#: What `nablab compare` compares when nothing is named: the four of the course, and our three.
+DEFAULT_COMPARISON = (
+    *("net_linear", "lenet_tiny", "lenet", "fashion_cnn"),
+    *("resnet_mini", "separable", "convmixer"),
 )
 
 CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in _ENTRIES}
