@@ -76,6 +76,9 @@ def test_a_sample_lines_runs_up_by_test_image(factory, tmp_path):
     kept = np.isin(before.images, p.indices[order])
     assert np.array_equal(after.images, before.images[kept])
     assert np.array_equal(after.correct, before.correct[:, kept])
+    alone = sample(load_results(tmp_path).done("lenet", 0.1)[1:])
+    assert np.array_equal(alone.images, after.images)
+    assert np.array_equal(alone.correct[0], after.correct[1])
 
 
 def test_verdicts_put_the_better_mean_first(factory, tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 
 from nablab.models.model import LayerRow, ModelKind, ScoreKind, SourceFile
 from nablab.runs.planned import run_id
@@ -98,7 +99,15 @@ def write_comparison(
                 data = _data(name, fraction, n_test, shape)
                 broken = (model.label, seed) in failed
                 _write_run(run, model, data, recipe.but(seed=seed), (jobs or {}).get(model.label, 1), broken)
-    (folder / "experiment.toml").write_text('[experiment]\nmodels = ["lenet"]\n', encoding="utf-8")
+    experiment = {
+        "models": [model.reference or model.label for model in models],
+        "fractions": list(fractions),
+        "seeds": list(seeds),
+        "jobs": 1,
+        "data": {"name": name},
+        "recipe": recipe.to_dict(),
+    }
+    (folder / "experiment.toml").write_text(tomli_w.dumps(experiment), encoding="utf-8")
     return folder
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nablab.analysis.comparison import Pair, Sample, compare_all
 from nablab.analysis.metrics import predicted
@@ -21,7 +22,7 @@ def sample(runs: Sequence[RunData], *, resampled: bool = False) -> Sample:
     Raises:
         UserError: predictions that cannot be read.
     """
-    images = reduce(np.intersect1d, [run.predictions.indices for run in runs])
+    images = reduce(np.intersect1d, [run.predictions.indices for run in runs[1:]], _sorted_images(runs[0]))
     correct = []
     for run in runs:
         right = predicted(run.predictions.scores) == run.predictions.y
@@ -30,6 +31,10 @@ def sample(runs: Sequence[RunData], *, resampled: bool = False) -> Sample:
         correct.append(right[places])
     seeded = runs[0].record.model.seeded or resampled
     return Sample(runs[0].label, np.stack(correct), images, seeded)
+
+
+def _sorted_images(run: RunData) -> NDArray[np.int64]:
+    return np.unique(run.predictions.indices)
 
 
 def verdicts(results: Results, fraction: float) -> tuple[Pair, ...]:

@@ -46,7 +46,7 @@ def write_notebook(folder: Path | str, path: Path | str, train: bool = False) ->
         view=view,
         results=_relative(results.folder, path.parent),
         data=_data_expression(view, experiment, path.parent, needed=train),
-        source_files=_source_files(results, path.parent),
+        source_files=source_files(results, path.parent),
         training=_arguments(experiment, path) if train and experiment is not None else {},
     )
     _make_folder(path.parent)
@@ -112,7 +112,7 @@ def _data_expression(
     return f"nablab.load({', '.join(arguments)})".replace("'", '"')
 
 
-def _source_files(results: Results, beside: Path) -> dict[str, str]:
+def source_files(results: Results, beside: Path) -> dict[str, str]:
     """The files of users' modules that are still what was trained."""
     found = {}
     for run in results.runs:

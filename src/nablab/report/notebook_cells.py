@@ -85,7 +85,7 @@ def _opening(material: Material) -> Iterator[Cell]:
     yield _code(
         "%matplotlib inline",
         '%config InlineBackend.figure_formats = ["retina"]',
-        '%config InlineBackend.print_figure_kwargs = {"facecolor": "white", "bbox_inches": "tight"}',
+        '%config InlineBackend.print_figure_kwargs = {"facecolor": "white", "bbox_inches": None}',
         "",
         "from pathlib import Path",
         "",
@@ -98,7 +98,7 @@ def _opening(material: Material) -> Iterator[Cell]:
         yield _code(
             f"comparison = nablab.results({_quoted(material.results)})",
             "view = comparison.view",
-            "Markdown(view.headline)",
+            "Markdown(tables.answer(view))",
         )
 
 
@@ -130,26 +130,24 @@ def _networks(material: Material) -> Iterator[Cell]:
 
 
 def _network(view: ComparisonView, section: SectionView) -> Iterator[Cell]:
-    shape, classes = tuple(section.input_shape), len(view.data.classes)
-    yield _code(
-        f"spec = nablab.spec({_quoted(section.spec or '')})",
-        f"network = nablab.inspect(spec, input_shape={shape}, classes={classes})",
-        "network.sheet()",
-    )
+    shape, classes = section.input_shape, len(view.data.classes)
+    yield _code(f"spec = nablab.spec({_quoted(section.spec or '')})", *_inspected("spec", view))
     yield _code(f"build(spec, {shape}, {classes})  # the same as a PyTorch module")
     yield _code("SVG(network.svg)")
 
 
+def _inspected(model: str, view: ComparisonView) -> tuple[str, str]:
+    """Lines that show the layer table of what the expression `model` stands for."""
+    arguments = f"input_shape={view.data.input_shape}, classes={len(view.data.classes)}, latency=False"
+    return f"network = nablab.inspect({model}, {arguments})", "network.sheet()"
+
+
 def _module(material: Material, section: SectionView) -> Iterator[Cell]:
-    shape, classes = tuple(section.input_shape), len(material.view.data.classes)
     path = material.source_files.get(section.label)
     if path is not None:
         name = section.reference.rpartition(":")[2]
         yield _code(f"print(Path({_quoted(path)}).read_text())")
-        yield _code(
-            f"network = nablab.inspect({_quoted(f'{path}:{name}')}, input_shape={shape}, classes={classes})",
-            "network.sheet()",
-        )
+        yield _code(*_inspected(_quoted(f"{path}:{name}"), material.view))
         yield _code("SVG(network.svg) if network.svg else print('This module cannot be traced.')")
         return
     where = section.source_file or "a class of the session that trained it"
@@ -165,7 +163,7 @@ def _training(material: Material) -> Iterator[Cell]:
     yield _text("## 3. Training")
     if material.training:
         yield _code(*_compare_call(material.training))
-        yield _code("view = comparison.view", "Markdown(view.headline)")
+        yield _code("view = comparison.view", "Markdown(tables.answer(view))")
         yield _code("Markdown(tables.data(view))")
     yield _code("Markdown(tables.training_time(view))")
     yield _code("Markdown(tables.facts(view))")

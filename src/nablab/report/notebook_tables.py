@@ -7,6 +7,11 @@ from nablab.report.view_types import CellView, ComparisonView, SectionView
 from nablab.report.words import NOTHING, bytes_, count, number, percent, plus_minus, seconds, share
 
 
+def answer(view: ComparisonView) -> str:
+    """Which model to use, in bold."""
+    return f"**{markdown_text(view.headline)}**"
+
+
 def data(view: ComparisonView) -> str:
     """The images: where they come from, how many, which classes."""
     it = view.data
