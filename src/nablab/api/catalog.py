@@ -32,7 +32,8 @@ def catalog() -> Sheet:
     for entry in CATALOG.values():
         cost = count(trace(entry.spec, (1, 28, 28), 10))
         rows.append((entry.name, entry.title, words.number(cost.parameters), words.short(cost.macs)))
-    rows += [(name, "scikit-learn", words.NOTHING, words.NOTHING) for name in ESTIMATORS]
+    for estimator in ESTIMATORS.values():
+        rows.append((estimator.name, f"{estimator.title} (scikit-learn)", words.NOTHING, words.NOTHING))
     notes = ("Parameters and MACs (multiply-accumulates an image) for 28 x 28 grey images, 10 classes.",)
     return Sheet(
         ("name", "what", "parameters", "MACs"), tuple(rows), "", notes, frozenset({"parameters", "MACs"})

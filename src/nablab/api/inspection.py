@@ -61,8 +61,8 @@ class Inspection:
     @property
     def summary(self) -> str:
         """Parameters, MACs, FLOPs and latency in a line."""
-        if self.record.kind == "estimator":
-            return "a scikit-learn estimator: its size and cost are known once it is fitted"
+        if self.record.parameters is None:
+            return "its size and cost are known once it is fitted"
         said = (
             f"{words.number(self.record.parameters)} parameters, {words.number(self.record.macs)} MACs and "
             f"{words.number(self.record.flops)} FLOPs for one image of {_shape(self.input_shape)}"

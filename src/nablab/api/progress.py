@@ -198,12 +198,17 @@ def download_bars(*, show: bool = True) -> Iterator[Callable[[str, int, int], No
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
+    bars = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, TaskID] = {}
 
-        def tell(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total or None)
-            bars.update(tasks[name], completed=done)
+    def tell(name: str, done: int, total: int) -> None:
+        bars.start()  # only now: what has nothing to download draws nothing
+        if name not in tasks:
+            tasks[name] = bars.add_task(name, total=total or None)
+        bars.update(tasks[name], completed=done)
 
+    try:
         yield tell
+    finally:
+        if tasks:
+            bars.stop()

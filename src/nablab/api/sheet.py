@@ -52,12 +52,16 @@ class Sheet:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=self.title or None, title_justify="left")
-        for heading in self.headings:
-            table.add_column(Text(heading), justify=self._align(heading), overflow="fold")
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for position, heading in enumerate(self.headings):
+            # What a row is about, often a path to be copied, stays in one piece.
+            whole = position == 0
+            table.add_column(Text(heading), justify=self._align(heading), overflow="fold", no_wrap=whole)
         for row in self.rows:
             table.add_row(*(Text(cell) for cell in row))
-        return Group(table, *(Text(note) for note in self.notes))
+        above = [Text(self.title, style="bold"), Text()] if self.title else []
+        below = [Text(), *(Text(note) for note in self.notes)] if self.notes else []
+        return Group(*above, *([table] if self.rows else []), *below)
 
     def __repr__(self) -> str:
         return as_text(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def inspect(
     output.show(Group(*inspections), [inspection.document() for inspection in inspections])
     if svg is not None:
         for inspection in inspections:
-            path = inspection.graph(svg / f"{inspection.file_name}.svg")
-            if not output.json:
-                print(f"graph  {path}")
+            if inspection.svg is not None:
+                path = inspection.graph(svg / f"{inspection.file_name}.svg")
+                print(f"graph  {path}", file=sys.stderr)
     return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ RUNS = Group("Runs", sort_key=3)
 RESULTS = Group("Results", sort_key=4)
 RECIPE = Group("Recipe", "How networks train. What is not given comes from --preset.", sort_key=5)
 OUTPUT = Group("Output", sort_key=6)
+
+#: Characters a line where stdout is not a terminal.
+PIPE_WIDTH = 140
 
 
 def option(group: Group, text: str, **more: Any) -> Parameter:
@@ -131,7 +136,9 @@ class OutputOptions:
             return
         from rich.console import Console
 
-        Console().print(result)
+        # In a file or a pipe nothing is narrow, and a table should not lose its columns.
+        apart = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+        Console(width=PIPE_WIDTH if apart else None).print(result)
 
 
 def check_alone(what: str, models: Sequence[str], images: DataOptions, asked: Mapping[str, Any]) -> None:

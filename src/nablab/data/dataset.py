@@ -74,10 +74,12 @@ class Dataset:
 
     @property
     def is_images(self) -> bool:
+        """Whether samples are images, and not features."""
         return self.x_train.ndim == 4
 
     @property
     def is_slice(self) -> bool:
+        """Whether only a part of the full training set is here."""
         return len(self.x_train) < self.train_total
 
     @cached_property
@@ -91,6 +93,7 @@ class Dataset:
         return digest.hexdigest()
 
     def with_name(self, name: str) -> Dataset:
+        """The same data under another name."""
         return replace(self, name=name)
 
 

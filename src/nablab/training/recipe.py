@@ -43,7 +43,7 @@ class Recipe:
         warmup: the fraction of all steps over which `one_cycle` rises.
         plateau_patience: epochs that `plateau` waits.
         weight_decay: lambda added as lambda*w to the gradient (L2: 1/2 lambda sum w^2); decoupled in `adamw`.
-        l1: lambda of lambda * sum |w| over weights (not biases, not normalisation), added to the loss.
+        l1: lambda of `lambda * sum(abs(w))` over weights (not biases, not normalisation), added to the loss.
         label_smoothing: the share of each target spread over all classes; [0, 1).
         clip_norm: the largest norm of the whole gradient; 0 is none.
         averaging: `none`; `ema` (running mean of weights with `ema_decay`); `tail` (mean over the last
@@ -118,6 +118,7 @@ class Recipe:
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
+        """Every value by its name, as records and TOML files hold it."""
         return asdict(self)
 
     @staticmethod

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nablab.api.planning import default_folder, read_duration
+from nablab.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("10m", 600),
+        ("1.5h", 5400),
+        ("1h30m", 5400),
+        ("2m5s", 125),
+        (45, 45),
+        (0.5, 0.5),
+    ],
+)
+def test_durations(text: str | float, seconds: float) -> None:
+    assert read_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "ten", "10 m", "m", "-5", "0", "5d", -1, True, float("inf"), "1m1h"])
+def test_what_is_not_a_duration(text: str | float) -> None:
+    with pytest.raises(UserError, match="write 90s, 10m or 1h30m"):
+        read_duration(text)
+
+
+def test_default_folders_are_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = default_folder("digits", ["lenet"])
+    first.mkdir(parents=True)
+    second = default_folder("digits", ["lenet"])
+    assert first.parent == Path("runs")
+    assert first.name.endswith("-lenet")
+    assert not second.exists()
+    assert default_folder("digits", ["a", "b"]).name.endswith("-digits")
+    assert default_folder("digits", ["nets/a.py:Net"]).name.endswith("-nets_a.py_Net")

@@ -1,0 +1,138 @@
+"""Exit codes, one-line errors, and options that are those of the issue's examples and of the recipe."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from nablab.cli import app, main
+from nablab.cli.recipe_options import HELP, RecipeOptions, given
+from nablab.training.recipe import Recipe
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_every_field_of_the_recipe_is_an_option_with_help() -> None:
+    names = [f.name for f in fields(Recipe)]
+    assert list(HELP) == names
+    assert [f.name for f in fields(RecipeOptions)] == names
+    assert given(RecipeOptions()) == {}
+    assert given(RecipeOptions(epochs=2, l1=0.0)) == {"epochs": 2, "l1": 0.0}
+
+
+@pytest.mark.parametrize("command", ["compare", "train"])
+def test_recipe_options_arrive_with_their_types(command: str) -> None:
+    words = [command, "mlp", "--epochs", "2", "--lr", "1e-3", "--optimizer", "sgd", "--nesterov"]
+    _, bound, *_ = app.parse_args(words, exit_on_error=False, print_error=False)
+    assert given(bound.arguments["recipe"]) == {
+        "epochs": 2,
+        "lr": 1e-3,
+        "optimizer": "sgd",
+        "nesterov": True,
+    }
+
+
+def test_lists_are_read() -> None:
+    words = ["compare", "a", "b", "--fractions", "0.01,0.1,1", "--seeds", "0,2", "--jobs", "2", "--add", "c"]
+    _, bound, *_ = app.parse_args(words, exit_on_error=False, print_error=False)
+    assert bound.arguments["models"] == ("a", "b")
+    assert bound.arguments["fractions"] == (0.01, 0.1, 1.0)
+    assert bound.arguments["seeds"] == (0, 2)
+    assert bound.arguments["jobs"] == 2
+    assert bound.arguments["add"] == ("c",)
+
+
+@pytest.mark.parametrize("name", ["compare", "train", "inspect", "predict", "report", "runs", "data"])
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    code, out, err = run(capsys, name, "--help")
+    assert (code, err) == (0, "")
+    assert f"nablab {name}" in out
+    assert "Examples:" in out
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    import nablab
+
+    assert run(capsys)[0] == 0
+    assert run(capsys, "--version")[:2] == (0, f"{nablab.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compar"], "compare"),
+        (["compare", "--epoch", "3"], "--epochs"),
+        (["compare", "--epochs", "many"], "--epochs"),
+        (["compare", "--optimizer", "adm"], '"adam"'),
+        (["compare", "--fractions", "0.1,x"], "'x' is not a number"),
+        (["compare", "--seeds", "1.5"], "not a whole number"),
+        (["compare", "lenett"], "lenet"),
+        (["compare", "lenet", "--data", "fashon-mnist"], "fashion-mnist"),
+        (["compare", "lenet", "--data", "digits"], "layer 4 (50C5p0)"),
+        (["compare", "mlp", "--data", "digits", "--lr", "-1"], "lr must be a positive number"),
+        (["compare", "mlp", "--data", "digits", "--lr", "nan"], "lr must be a finite number"),
+        (["compare", "mlp", "--data", "digits", "--fractions", "0,1"], "fraction 0.0"),
+        (["compare", "mlp", "--data", "digits", "--fractions", "1.5"], "fraction 1.5"),
+        (["compare", "mlp", "--data", "digits", "--preset", "fats"], "fast"),
+        (["compare", "mlp", "--data", "digits", "--budget", "soon"], "10m"),
+        (["compare", "mlp", "--data", "digits", "--jobs", "0"], "jobs must be"),
+        (["compare", "mlp", "--size", "64"], "--data"),
+        (["compare", "gone.py:Net"], "gone.py: no such file"),
+        (["compare", "--resume", "gone"], "no comparison in gone"),
+        (["compare", "--resume", "gone", "--epochs", "3"], "leave out --epochs"),
+        (["compare", "--add", "mlp"], "--add"),
+        (["train"], "nablab train lenet"),
+        (["report", "gone"], "no folder gone"),
+        (["report"], "FOLDER"),
+        (["runs", "show", "gone"], "no folder gone"),
+        (["runs", "delete"], "nablab runs list"),
+        (["predict", "gone", "x.png"], "no folder gone"),
+        (["inspect", "32C3-ReLU-MaxPool2-K-7"], "10 classes"),
+        (["data", "fetch", "digits"], "needs no download"),
+        (["data", "show", "nothing-like-it"], "known: digits"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, *words)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("nablab: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert not list(Path().iterdir()), "nothing was run"
+
+
+def test_an_interrupt_and_a_bug_have_their_codes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nablab
+
+    def failing(error: BaseException) -> object:
+        def fail() -> None:
+            raise error
+
+        return fail
+
+    monkeypatch.setattr(
+        nablab, "catalog", failing(KeyboardInterrupt("interrupted; it goes on")), raising=False
+    )
+    assert run(capsys, "inspect") == (130, "", "nablab: interrupted; it goes on\n")
+    monkeypatch.setattr(nablab, "catalog", failing(ZeroDivisionError("a\nb")), raising=False)
+    code, _, err = run(capsys, "inspect")
+    assert (code, err) == (1, "nablab: ZeroDivisionError: a b (--debug shows where)\n")
+    with pytest.raises(ZeroDivisionError):
+        main(["inspect", "--debug"])
