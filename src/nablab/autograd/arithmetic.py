@@ -1,0 +1,135 @@
+"""What one can write between tensors: `a + b`, `a @ b`, `a < b`, `a[i]`, `a += b`, `a.add_(b)`.
+
+Each is the operation of that name, found in the table `OPS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from nablab.autograd import inplace
+from nablab.autograd.dtypes import Array, promote
+from nablab.autograd.graph import OPS
+from nablab.autograd.variable import Variable
+
+if TYPE_CHECKING:
+    from nablab.autograd.tensor import Tensor
+
+Operand: TypeAlias = "Variable | Array | float"
+
+
+class Arithmetic(Variable):
+    """Operators and their in-place forms."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Operand) -> Tensor:
+        return OPS["add"](self, other)
+
+    def __radd__(self, other: Operand) -> Tensor:
+        return OPS["add"](other, self)
+
+    def __sub__(self, other: Operand) -> Tensor:
+        return OPS["sub"](self, other)
+
+    def __rsub__(self, other: Operand) -> Tensor:
+        return OPS["sub"](other, self)
+
+    def __mul__(self, other: Operand) -> Tensor:
+        return OPS["mul"](self, other)
+
+    def __rmul__(self, other: Operand) -> Tensor:
+        return OPS["mul"](other, self)
+
+    def __truediv__(self, other: Operand) -> Tensor:
+        return OPS["div"](self, other)
+
+    def __rtruediv__(self, other: Operand) -> Tensor:
+        return OPS["div"](other, self)
+
+    def __pow__(self, other: Operand) -> Tensor:
+        return OPS["pow"](self, other)
+
+    def __rpow__(self, other: Operand) -> Tensor:
+        return OPS["pow"](other, self)
+
+    def __matmul__(self, other: Operand) -> Tensor:
+        return OPS["matmul"](self, other)
+
+    def __rmatmul__(self, other: Operand) -> Tensor:
+        return OPS["matmul"](other, self)
+
+    def __neg__(self) -> Tensor:
+        return OPS["neg"](self)
+
+    def __abs__(self) -> Tensor:
+        return OPS["abs"](self)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return OPS["getitem"](self, key=_plain_key(key))
+
+    # Comparisons: tensors of bool, which have no gradient.
+
+    def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
+        return self._compare(np.equal, other)
+
+    def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
+        return self._compare(np.not_equal, other)
+
+    def __lt__(self, other: Operand) -> Tensor:
+        return self._compare(np.less, other)
+
+    def __le__(self, other: Operand) -> Tensor:
+        return self._compare(np.less_equal, other)
+
+    def __gt__(self, other: Operand) -> Tensor:
+        return self._compare(np.greater, other)
+
+    def __ge__(self, other: Operand) -> Tensor:
+        return self._compare(np.greater_equal, other)
+
+    def __and__(self, other: Operand) -> Tensor:
+        return self._compare(np.bitwise_and, other)
+
+    def __or__(self, other: Operand) -> Tensor:
+        return self._compare(np.bitwise_or, other)
+
+    def __invert__(self) -> Tensor:
+        return self._plain(np.asarray(~self.value))
+
+    def _compare(self, ufunc: np.ufunc, other: Operand) -> Tensor:
+        a, b = promote([self.value, other.value if isinstance(other, Variable) else other])
+        return self._plain(np.asarray(ufunc(a, b)))
+
+    __hash__ = object.__hash__
+
+    # In place.
+
+    def __setitem__(self, key: Any, values: Operand) -> None:
+        inplace.assign(self, _plain_key(key), values)
+
+    def __iadd__(self, other: Operand) -> Arithmetic:
+        return inplace.update(self, "add", other)
+
+    def __isub__(self, other: Operand) -> Arithmetic:
+        return inplace.update(self, "sub", other)
+
+    def __imul__(self, other: Operand) -> Arithmetic:
+        return inplace.update(self, "mul", other)
+
+    def __itruediv__(self, other: Operand) -> Arithmetic:
+        return inplace.update(self, "div", other)
+
+    def __ipow__(self, other: Operand) -> Arithmetic:
+        return inplace.update(self, "pow", other)
+
+
+def _plain_key(key: Any) -> Any:
+    """An index with arrays in place of tensors, and an array in place of a list."""
+    if isinstance(key, tuple):
+        return tuple(_plain_key(part) for part in key)
+    if isinstance(key, list):
+        return np.asarray(key)
+    return key.value if isinstance(key, Variable) else key

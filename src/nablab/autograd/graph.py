@@ -1,0 +1,191 @@
+"""The graph: one node for each recorded operation, pointing at the nodes that made its inputs.
+
+The graph knows no operator. A node holds the rules that its operation brought along, the values that
+those rules asked for, and where each gradient goes. It never holds more: a value that no rule needs is
+freed as soon as the user lets go of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from weakref import ReferenceType
+
+import numpy as np
+
+from nablab.autograd.dtypes import Array, DType
+from nablab.autograd.errors import AutogradError
+
+if TYPE_CHECKING:
+    from nablab.autograd.tensor import Tensor
+    from nablab.autograd.variable import Variable
+
+#: Where a gradient goes: to the node that made an input, to a leaf, or (None) nowhere.
+Parent: TypeAlias = "Node | Variable | None"
+
+#: Every operation by its name; `op.py` fills it, `Tensor`'s methods look it up.
+OPS: dict[str, Callable[..., Tensor]] = {}
+
+_numbers = count()
+
+
+class Version:
+    """How often the memory behind a tensor, and behind all views of it, was changed in place.
+
+    `recorded` counts those changes that are part of a graph: they leave other views without a history.
+    """
+
+    __slots__ = ("changes", "recorded")
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self.recorded = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A vector-Jacobian product: `function(g, *wants)` is the gradient for the inputs at `positions`.
+
+    `wants` are the names of the values that it needs, read off its signature. A `joint` rule returns
+    one gradient for each of its inputs.
+    """
+
+    function: Callable[..., Any]
+    wants: tuple[str, ...]
+    positions: tuple[int, ...]
+    joint: bool
+
+
+class Check(NamedTuple):
+    """A saved tensor, and the number of changes that its memory had seen when it was saved."""
+
+    name: str
+    version: Version
+    changes: int
+
+
+class Target(NamedTuple):
+    """Where the gradient of one input goes, and the shape and dtype that it must have there."""
+
+    parent: Parent
+    shape: tuple[int, ...]
+    dtype: DType
+
+
+class Node:
+    """One recorded operation; what PyTorch calls a `grad_fn`.
+
+    Attributes:
+        operation: its name, such as "mul"
+        number: nodes are numbered as they are made, so a parent's number is always smaller
+        targets: one for each input
+        saved: the values that the rules want, by name; None once the graph was freed
+        output: the tensor that it made, while that lives
+    """
+
+    __slots__ = ("__weakref__", "checks", "number", "operation", "output", "rules", "saved", "targets")
+
+    def __init__(
+        self,
+        operation: str,
+        rules: tuple[Rule, ...],
+        targets: tuple[Target, ...],
+        saved: dict[str, Any],
+        checks: list[Check],
+    ) -> None:
+        self.operation = operation
+        self.rules = rules
+        self.targets = targets
+        self.saved: dict[str, Any] | None = saved
+        self.checks = checks
+        self.number = next(_numbers)
+        self.output: ReferenceType[Variable] | None = None
+
+    def name(self) -> str:
+        """As PyTorch names it, without the trailing number: `MulBackward`."""
+        return "".join(word.capitalize() for word in self.operation.split("_")) + "Backward"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
+        """The parents as PyTorch shows them: (node, output number); leaves are `AccumulateGrad`."""
+        return tuple(
+            (AccumulateGrad(p) if p is not None and not isinstance(p, Node) else p, 0)
+            for p, _, _ in self.targets
+        )
+
+    @property
+    def saved_tensors(self) -> dict[str, Array]:
+        """The saved arrays by name. Raises AutogradError after the graph was freed."""
+        return {name: value for name, value in self._unpack().items() if isinstance(value, np.ndarray)}
+
+    def pull(self, g: Array) -> Iterator[tuple[int, Array]]:
+        """The gradient of each input that requires one, from the gradient `g` of the output.
+
+        Yields (position of the input, gradient); un-broadcast to the input's shape, in its dtype.
+        Raises AutogradError where the graph was freed, or where a saved value was changed since.
+        """
+        saved = self._unpack()
+        for rule in self.rules:
+            result = rule.function(g, *[saved[name] for name in rule.wants])
+            for position, part in zip(rule.positions, result if rule.joint else (result,), strict=False):
+                target = self.targets[position]
+                if target.parent is not None:
+                    yield position, fit(part, target)
+
+    def free(self) -> None:
+        """Let go of the saved values. A node that saved no tensor can still be walked again."""
+        if self.saved and any(isinstance(value, np.ndarray) for value in self.saved.values()):
+            self.saved = None
+
+    def _unpack(self) -> dict[str, Any]:
+        if self.saved is None:
+            raise AutogradError(
+                f"trying to go backward through the graph a second time: the values that {self.name()} saved "
+                "were freed after the first; call backward(retain_graph=True) the first time if you need both"
+            )
+        for name, version, changes in self.checks:
+            if version.changes != changes:
+                raise AutogradError(
+                    f"{self.name()} needs the value of `{name}` as it was going forward, but an in-place "
+                    f"operation has changed it since (version {version.changes}, expected {changes}); "
+                    "use the form without the trailing underscore, or clone() it first"
+                )
+        return self.saved
+
+
+class AccumulateGrad:
+    """Stands at the end of the graph: adds what arrives to `variable.grad`."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Variable) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
+
+
+def fit(gradient: Array, target: Target) -> Array:
+    """`gradient` in the target's shape and dtype.
+
+    Undoes broadcasting, for all operations at once: what was repeated in the forward pass collects the
+    sum of its copies' gradients. No rule needs to know.
+    """
+    shape = target.shape
+    if type(gradient) is not np.ndarray:
+        gradient = np.asarray(gradient)
+    if gradient.shape != shape:
+        if gradient.ndim < len(shape):  # an assignment of (1, 3) to (3,)
+            return fit(gradient.reshape((1,) * (len(shape) - gradient.ndim) + gradient.shape), target)
+        surplus = gradient.ndim - len(shape)
+        stretched = [surplus + i for i, n in enumerate(shape) if n == 1 and gradient.shape[surplus + i] != 1]
+        gradient = gradient.sum(axis=(*range(surplus), *stretched), keepdims=True).reshape(shape)
+    return gradient if gradient.dtype == target.dtype else gradient.astype(target.dtype)

@@ -1,0 +1,56 @@
+"""Networks from layers, by PyTorch's names: `from nablab.autograd import nn` for `from torch import nn`."""
+
+from nablab.autograd.nn import clipping as utils  # PyTorch's name for it
+from nablab.autograd.nn import functional, init
+from nablab.autograd.nn.activations import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)  # fmt: skip
+from nablab.autograd.nn.containers import ModuleList, ParameterList, Sequential
+from nablab.autograd.nn.layers import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    AvgPool2d,
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GroupNorm,
+    Identity,
+    InstanceNorm2d,
+    LayerNorm,
+    Linear,
+    MaxPool2d,
+)  # fmt: skip
+from nablab.autograd.nn.losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)  # fmt: skip
+from nablab.autograd.nn.module import Module
+from nablab.autograd.nn.parameter import Parameter
+
+__all__ = [
+    "ELU", "GELU", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss",
+    "BatchNorm1d", "BatchNorm2d", "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten", "GroupNorm",
+    "HuberLoss", "Identity", "InstanceNorm2d", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid",
+    "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleList", "NLLLoss", "PReLU", "Parameter",
+    "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus",
+    "Tanh", "functional", "init", "utils",
+]  # fmt: skip

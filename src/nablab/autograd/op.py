@@ -1,0 +1,233 @@
+"""The extension point: an operation is a forward on NumPy arrays, and beside it its rules.
+
+    @op
+    def tanh(x):
+        return np.tanh(x)
+
+    @vjp(tanh)
+    def _(g, out):
+        return g * (1 - out * out)
+
+A rule is a vector-Jacobian product: from `g`, the gradient of the output, to the gradient of one input.
+The names of its other parameters say what it needs, and only that is saved for the backward pass:
+
+    out         the result
+    x           an input, by its name in the forward
+    x_shape     the shape of an input
+    dim         an option (a keyword-only parameter of the forward)
+    anything    what the forward kept: it may return `(out, {"anything": value})`
+
+An operation with several inputs has one rule for each that can have a gradient, `@vjp(mul, "a")` and
+`@vjp(mul, "b")`, of which only those run whose input requires one; or a joint rule `@vjp(f, "x", "w")` that
+returns a tuple. Rules never undo broadcasting, the engine does; and they return either new arrays or
+views of `g`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from nablab.autograd.dtypes import Array, DType, float64, get_default_dtype, promote
+from nablab.autograd.errors import AutogradError
+from nablab.autograd.graph import OPS, Check, Node, Rule, Target
+from nablab.autograd.mode import mode
+from nablab.autograd.tensor import Tensor
+
+Forward = Callable[..., Any]
+Plan = tuple[tuple[Rule, ...], tuple[str, ...]]
+
+
+class Op:
+    """An operation on tensors: called with tensors, arrays or numbers, it returns a tensor.
+
+    Options may also follow the inputs by position, so that `sum(x, 0)` reads as in PyTorch.
+    """
+
+    def __init__(self, forward: Forward, *, promotes: bool = False) -> None:
+        update_wrapper(self, forward)
+        self.name = forward.__name__.strip("_")
+        self.forward = forward
+        self.promotes = promotes
+        parameters = inspect.signature(forward).parameters.values()
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.missing = {p.name: p.default for p in parameters if p.name in self.inputs}
+        self.defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.strict = inspect.Parameter.empty in self.defaults.values()
+        self.rules: list[Rule] = []
+        self._plans: dict[tuple[bool, ...], Plan] = {}
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}({', '.join((*self.inputs, *self.defaults))})>"
+
+    def __call__(self, *inputs: Any, **options: Any) -> Tensor:
+        if options or self.strict or len(inputs) != len(self.inputs):
+            inputs, options = self._bind(inputs, options)
+        else:
+            options = self.defaults
+        arrays = [_operand(x) for x in inputs]
+        out, kept = self._run(arrays, options)
+        result = Tensor(out)
+        if out.base is not None:
+            result._become_view(inputs)
+        if mode.recording:
+            needs = tuple(
+                [isinstance(x, Tensor) and (x._requires_grad or x._requires_grad_now()) for x in inputs]
+            )
+            if True in needs and out.dtype.kind == "f":
+                self._record(result, needs, inputs, arrays, options, kept)
+        return result
+
+    def _bind(
+        self, inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Inputs given by keyword, options given by position, defaults of both."""
+        if self.variadic:
+            return inputs, {**self.defaults, **options}
+        known = {**self.missing, **self.defaults}
+        given = {**known, **dict(zip(known, inputs, strict=False)), **options}
+        absent = [name for name in known if given[name] is inspect.Parameter.empty]
+        unknown = [name for name in given if name not in known]
+        if absent or unknown or len(inputs) > len(known):
+            wrong = (
+                f"misses {', '.join(absent)}" if absent else f"has no {', '.join(unknown) or 'more inputs'}"
+            )
+            raise TypeError(f"{self.name}({', '.join(known)}) {wrong}")
+        return tuple([given[name] for name in self.inputs]), {name: given[name] for name in self.defaults}
+
+    def _run(self, arrays: Sequence[Any], options: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
+        """The forward: its result as an array, and what else it kept."""
+        try:
+            if self.promotes:
+                with np.errstate(all="ignore"):
+                    result = self.forward(*promote(arrays), **options)
+            else:
+                result = self.forward(*arrays, **options)
+        except (ValueError, IndexError) as error:
+            shapes = ", ".join(str(a.shape) for a in arrays if isinstance(a, np.ndarray))
+            raise AutogradError(f"{self.name} of shapes {shapes}: {error}") from error
+        kept: dict[str, Any] = {}
+        if type(result) is tuple:
+            result, kept = result
+        out = result if type(result) is np.ndarray else np.asarray(result)
+        if self.promotes and out.dtype == float64 and not any(_is_floating(a) for a in arrays):
+            out = out.astype(get_default_dtype())  # NumPy divides integers in float64, PyTorch does not
+        return out, kept
+
+    def _record(
+        self,
+        result: Tensor,
+        needs: tuple[bool, ...],
+        inputs: tuple[Any, ...],
+        arrays: Sequence[Any],
+        options: dict[str, Any],
+        kept: dict[str, Any],
+    ) -> None:
+        """Give `result` a node that holds what the rules for the inputs in `needs` want, and no more."""
+        plan = self._plans.get(needs)
+        if plan is None:
+            plan = self._plans[needs] = self._plan(needs)
+        rules, names = plan
+        saved: dict[str, Any] = {}
+        checks: list[Check] = []
+        for name in names:
+            if name == "out":
+                saved[name] = result.value
+                checks.append(Check(name, result._version, result._version.changes))
+            elif name in kept:
+                saved[name] = kept[name]
+            elif name in options:
+                saved[name] = options[name]
+            elif name.endswith("_shape"):
+                saved[name] = np.shape(arrays[self.inputs.index(name[:-6])])
+            elif self.variadic:
+                saved[name] = arrays
+            else:
+                position = self.inputs.index(name)
+                saved[name] = arrays[position]
+                source = inputs[position]
+                if isinstance(source, Tensor):
+                    checks.append(Check(name, source._version, source._version.changes))
+        targets = tuple(
+            [Target(x._parent(), x.value.shape, x.value.dtype) if need else _NOWHERE
+             for x, need in zip(inputs, needs, strict=True)]
+        )  # fmt: skip
+        node = Node(self.name, rules, targets, saved, checks)
+        node.output = ref(result)
+        result.grad_fn = node
+        result._requires_grad = True
+
+    def _plan(self, needs: tuple[bool, ...]) -> Plan:
+        """The rules that serve the inputs in `needs`, and the names of all that they want."""
+        if self.variadic:
+            rules = tuple(Rule(r.function, r.wants, tuple(range(len(needs))), True) for r in self.rules)
+        else:
+            rules = tuple(rule for rule in self.rules if any(needs[i] for i in rule.positions))
+        served = {i for rule in rules for i in rule.positions}
+        for i, need in enumerate(needs):
+            if need and i not in served:
+                raise AutogradError(f"{self.name} has no gradient with respect to `{self.inputs[i]}`")
+        return rules, tuple(dict.fromkeys(name for rule in rules for name in rule.wants))
+
+    def add_rule(self, function: Callable[..., Any], names: tuple[str, ...]) -> None:
+        """Register a vector-Jacobian product for the inputs `names` (all of them, if it has only one)."""
+        if not names and len(self.inputs) > 1:
+            raise TypeError(f"{self.name} has the inputs {', '.join(self.inputs)}: say which the rule is for")
+        names = names or self.inputs
+        if unknown := set(names) - set(self.inputs):
+            raise TypeError(f"{self.name} has no input {', '.join(sorted(unknown))}")
+        wants = tuple(inspect.signature(function).parameters)[1:]
+        positions = tuple(self.inputs.index(name) for name in names)
+        self.rules.append(Rule(function, wants, positions, len(names) > 1))
+        self._plans.clear()
+
+
+_NOWHERE = Target(None, (), np.dtype(np.float32))
+
+
+def _operand(x: Any) -> Any:
+    if isinstance(x, Tensor):
+        return x.value
+    return x.item() if isinstance(x, np.generic) else x
+
+
+def _is_floating(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def op(forward: Forward) -> Op:
+    """Make an operation of a function on arrays; its positional parameters are the inputs."""
+    return _register(Op(forward))
+
+
+def elementwise(forward: Forward) -> Op:
+    """An operation whose inputs broadcast, and are first brought to one dtype by PyTorch's rule."""
+    return _register(Op(forward, promotes=True))
+
+
+def vjp(operation: Op, *inputs: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add a rule to `operation` for the named inputs; without names, for its only one."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        operation.add_rule(function, inputs)
+        return function
+
+    return add
+
+
+def _register(operation: Op) -> Op:
+    """Add to the table. A cell may be run twice, but nobody takes the place of another's operation."""
+    known = OPS.get(operation.name)
+    if isinstance(known, Op) and known.forward.__module__ != operation.forward.__module__:
+        raise TypeError(f"there is an operation {operation.name} already, in {known.forward.__module__}")
+    OPS[operation.name] = operation
+    return operation
+
+
+__all__ = ["DType", "Op", "elementwise", "op", "vjp"]

@@ -1,0 +1,85 @@
+"""Every operation of the engine: the forward, and beside it the rules of its gradient."""
+
+from nablab.autograd.ops.activations import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    prelu,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)  # fmt: skip
+from nablab.autograd.ops.convolution import (
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool2d,
+    conv2d,
+    max_pool2d,
+)  # fmt: skip
+from nablab.autograd.ops.elementwise import (
+    abs,
+    add,
+    clamp,
+    clone,
+    cos,
+    div,
+    exp,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    pow,
+    reciprocal,
+    sin,
+    sqrt,
+    square,
+    sub,
+    to_copy,
+    where,
+)  # fmt: skip
+from nablab.autograd.ops.linear_algebra import linear, matmul
+from nablab.autograd.ops.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+)  # fmt: skip
+from nablab.autograd.ops.normalisation import standardize
+from nablab.autograd.ops.reduce import amax, amin, logsumexp, mean, norm, prod, std, sum, var
+from nablab.autograd.ops.shape import (
+    cat,
+    expand,
+    flatten,
+    flip,
+    gather,
+    getitem,
+    index_put,
+    pad,
+    permute,
+    reshape,
+    squeeze,
+    stack,
+    transpose,
+    unsqueeze,
+)  # fmt: skip
+
+__all__ = [
+    "abs", "adaptive_avg_pool2d", "adaptive_max_pool2d", "add", "amax", "amin", "avg_pool2d",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cat", "clamp", "clone", "conv2d", "cos",
+    "cross_entropy", "div", "elu", "exp", "expand", "flatten", "flip", "gather", "gelu", "getitem",
+    "huber_loss", "index_put", "l1_loss", "leaky_relu", "linear", "log", "log1p", "log_softmax",
+    "logsigmoid", "logsumexp", "matmul", "max_pool2d", "maximum", "mean", "minimum", "mse_loss", "mul",
+    "neg", "nll_loss", "norm", "pad", "permute", "pow", "prelu", "prod", "reciprocal", "relu", "reshape",
+    "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "square", "squeeze", "stack", "standardize",
+    "std", "sub", "sum", "tanh", "to_copy", "transpose", "unsqueeze", "var", "where",
+]  # fmt: skip

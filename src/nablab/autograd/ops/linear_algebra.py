@@ -1,0 +1,70 @@
+"""Products of matrices, of batches of them, and of vectors."""
+
+# NumPy types arithmetic on arrays of any dtype as Any.
+# mypy: disable-error-code=no-any-return
+
+from __future__ import annotations
+
+import numpy as np
+
+from nablab.autograd.dtypes import Array
+from nablab.autograd.errors import AutogradError
+from nablab.autograd.op import op, vjp
+
+Shape = tuple[int, ...]
+
+
+@op
+def matmul(a: Array, b: Array) -> Array:
+    if a.ndim and b.ndim and a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
+        inner = b.shape[max(b.ndim - 2, 0)]
+        raise AutogradError(
+            f"matmul of shapes {a.shape} and {b.shape}: {a.shape[-1]} columns meet {inner} rows"
+        )
+    return a @ b
+
+
+@vjp(matmul, "a")
+def _(g: Array, a_shape: Shape, b: Array) -> Array:
+    if b.ndim == 1:
+        return np.expand_dims(g, -1) * b
+    if len(a_shape) == 1:
+        return (b @ g[..., None])[..., 0]
+    return g @ b.mT
+
+
+@vjp(matmul, "b")
+def _(g: Array, a: Array, b_shape: Shape) -> Array:
+    if a.ndim == 1:
+        return a[:, None] * g[..., None, :] if len(b_shape) > 1 else g * a
+    if len(b_shape) == 1:
+        return (g[..., None, :] @ a)[..., 0, :]
+    return a.mT @ g
+
+
+@op
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    if x.shape[-1:] != weight.shape[1:]:
+        raise AutogradError(
+            f"linear: the input has {x.shape[-1:][0] if x.ndim else 'no'} features (shape {x.shape}), "
+            f"the weight of shape {weight.shape} takes {weight.shape[1]}"
+        )
+    out = x @ weight.T
+    if bias is not None:
+        out += bias
+    return out
+
+
+@vjp(linear, "x")
+def _(g: Array, weight: Array) -> Array:
+    return g @ weight
+
+
+@vjp(linear, "weight")
+def _(g: Array, x: Array) -> Array:
+    return g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1])
+
+
+@vjp(linear, "bias")
+def _(g: Array) -> Array:
+    return g.reshape(-1, g.shape[-1]).sum(0)

@@ -1,0 +1,113 @@
+"""What all optimisers share: groups of parameters with their settings, and a state for each parameter."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from nablab.autograd.dtypes import Array
+from nablab.autograd.errors import AutogradError
+from nablab.autograd.tensor import Tensor
+
+Settings = dict[str, Any]
+State = dict[str, Any]
+
+
+class Optimizer(ABC):
+    """Changes parameters along their gradients.
+
+    Args:
+        params: tensors, or dicts `{"params": [...], "lr": ...}` that give a group settings of its own
+        defaults: the settings of every group that does not say otherwise
+
+    Attributes:
+        param_groups: the settings, which schedulers change, and the `params` that they hold for
+        state: for each parameter what the optimiser remembers of it
+    """
+
+    def __init__(self, params: Iterable[Tensor | Settings], defaults: Settings) -> None:
+        self.defaults = defaults
+        self.param_groups: list[Settings] = []
+        self.state: dict[Tensor, State] = {}
+        given = list(params)
+        if not given:
+            raise AutogradError("the optimizer got no parameters; an iterator can only be used once")
+        groups = [entry for entry in given if isinstance(entry, dict)]
+        for group in groups or [{"params": given}]:
+            self.add_param_group(dict(group))
+
+    def add_param_group(self, group: Settings) -> None:
+        """Further parameters, with settings of their own.
+
+        Raises AutogradError for tensors that are no leaves, or that belong to another group already.
+        """
+        params = group["params"]
+        group["params"] = [params] if isinstance(params, Tensor) else list(params)
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for p in group["params"]:
+            if not isinstance(p, Tensor) or not p.is_leaf:
+                raise AutogradError("an optimizer takes leaf tensors, such as a module's parameters()")
+            if id(p) in known:
+                raise AutogradError("a parameter belongs to two groups of the optimizer")
+        self.param_groups.append({**self.defaults, **group})
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; or, where `set_to_none` is False, make them zero."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad.zero_()
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    g = p.grad.value
+                    self._update(
+                        p.value, -g if group.get("maximize") else g, self.state.setdefault(p, {}), group
+                    )
+                    p._version.changes += 1
+
+    @abstractmethod
+    def _update(self, p: Array, g: Array, state: State, group: Settings) -> None:
+        """Change the values `p` in place, given their gradient `g`, which must stay as it is."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """State and settings, with parameters by number, in the form of PyTorch's: arrays for its tensors."""
+        numbers = {p: i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
+        return {
+            "state": {
+                numbers[p]: {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in state.items()}
+                for p, state in self.state.items()
+            },
+            "param_groups": [
+                {**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict()` gave, for the same parameters in the same order."""
+        sizes = [len(group["params"]) for group in self.param_groups]
+        theirs = [len(group["params"]) for group in state_dict["param_groups"]]
+        if sizes != theirs:
+            raise AutogradError(f"the state is for groups of {theirs} parameters, this optimizer has {sizes}")
+        params = [p for group in self.param_groups for p in group["params"]]
+        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            group.update({k: v for k, v in saved.items() if k != "params"})
+        self.state = {
+            params[i]: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in state.items()}
+            for i, state in state_dict["state"].items()
+        }
+
+
+def not_negative(**numbers: float) -> None:
+    """Raises AutogradError for the first setting below zero."""
+    for name, number in numbers.items():
+        if not number >= 0:
+            raise AutogradError(f"{name} must not be negative, it is {number}")

@@ -1,0 +1,60 @@
+"""How a tensor is printed: as PyTorch prints it, four decimals where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nablab.autograd.dtypes import Array, boolean, get_default_dtype, int64
+
+if TYPE_CHECKING:
+    from nablab.autograd.tensor import Tensor
+
+
+def show(tensor: Tensor) -> str:
+    """`tensor([[1., 2.]], grad_fn=<AddBackward>)`."""
+    start = f"{type(tensor).__name__.lower()}("
+    parts = [numbers(tensor.value, indent=len(start))]
+    if tensor.dtype not in (get_default_dtype(), int64, boolean):
+        parts.append(f"dtype={tensor.dtype}")
+    if tensor.grad_fn is not None:
+        parts.append(f"grad_fn={tensor.grad_fn!r}")
+    elif tensor.requires_grad:
+        parts.append("requires_grad=True")
+    return f"{start}{', '.join(parts)})"
+
+
+def numbers(array: Array, indent: int = 0) -> str:
+    """The values as nested lists; from 1,000 on only the edges."""
+    if not array.size:
+        return str(array.tolist())
+    return np.array2string(
+        array,
+        separator=", ",
+        prefix=" " * indent,
+        threshold=1000,
+        formatter={"float_kind": _float_format(array)},
+        max_line_width=100,
+    )
+
+
+def _float_format(array: Array) -> Callable[[Any], str]:
+    """One format for all: whole numbers as `1.`, others with four decimals, wide ranges with exponents."""
+    finite = np.abs(array[np.isfinite(array)].astype(np.float64))
+    known = finite[finite > 0]
+    whole = bool((finite == np.rint(finite)).all())
+    pattern = "{:.0f}." if whole else "{:.4f}"
+    if known.size:
+        small, large = known.min(), known.max()
+        if large >= 1e8 or (not whole and (small < 1e-4 or large / small > 1000)):
+            pattern = "{:.4e}"
+    shown = array if array.size <= 1000 else np.concatenate([array.ravel()[:3], array.ravel()[-3:]])
+    texts = [_float_text(x, pattern) for x in shown.ravel()]
+    width = max(map(len, texts)) if array.ndim else 0
+    return lambda x: _float_text(x, pattern).rjust(width)
+
+
+def _float_text(x: float, pattern: str) -> str:
+    return pattern.format(x) if np.isfinite(x) else str(float(x))
