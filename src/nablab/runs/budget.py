@@ -25,8 +25,6 @@ def fit(plan: Plan, seconds: float) -> Plan:
     Raises:
         UserError: not even one model fits.
     """
-    if not seconds > 0:
-        raise UserError(f"a budget of {seconds:g} seconds leaves no time; give one such as 10m")
     for smaller in _ever_smaller(plan):
         epochs = _most(partial(_takes, smaller), plan.recipe.epochs, seconds)
         if epochs >= _least(plan):

@@ -74,6 +74,8 @@ def make_plan(
 
     out = Path(out)
     check_unused(out)
+    if budget_seconds is not None and not budget_seconds > 0:
+        raise UserError(f"a budget of {budget_seconds:g} seconds leaves no time; give one such as 10m")
     seeds = check_seeds(seeds, recipe.seed)
     plan = Plan(
         out=out,

@@ -57,6 +57,8 @@ class Predictor:
         """
         if images.shape[1:] != self.input_shape:
             raise UserError(f"{self.record.id} takes images of {self.input_shape}, not {images.shape[1:]}")
+        if len(images) == 0:
+            return np.empty((0, len(self.classes)), np.float32)
         return self.scorer(self.preprocessing.apply(images))
 
 
@@ -107,11 +109,8 @@ def _network_scorer(run: RunFolder, record: RunRecord, model: Model | None) -> A
 
     def scores(x: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.no_grad():
-            pieces = [
-                to_array(module(torch.from_numpy(x[start : start + _AT_ONCE])).float())
-                for start in range(0, len(x), _AT_ONCE)
-            ]
-        return np.concatenate(pieces) if pieces else np.empty((0, len(record.data.classes)), np.float32)
+            pieces = torch.from_numpy(x).split(_AT_ONCE)
+            return np.concatenate([to_array(module(piece).float()) for piece in pieces])
 
     return scores
 

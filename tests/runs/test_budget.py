@@ -1,0 +1,84 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nablab.data.dataset import Dataset
+from nablab.errors import UserError
+from nablab.models.model import Model
+from nablab.runs.budget import fit
+from nablab.runs.calibrate import calibrated, power_law
+from nablab.runs.plan import Estimate, Plan, make_plan
+from nablab.training.recipe import Recipe
+
+
+@pytest.fixture
+def plan(tmp_path: Path, squares: Dataset, network: Callable[..., Model]) -> Plan:
+    """Three seeds of a quick and a slow network, 12 epochs: 3 x (1 + 12) + 3 x (1 + 12 x 10) = 402 s."""
+    models = [network("quick"), network("slow")]
+    planned = make_plan(models, squares, Recipe(epochs=12), out=tmp_path / "out", seeds=3, jobs=1)
+    estimates = {("quick", 1.0): Estimate(1.0, 1.0, 100), ("slow", 1.0): Estimate(1.0, 10.0, 900)}
+    return replace(planned, estimates=estimates)
+
+
+def test_what_the_plan_takes(plan: Plan) -> None:
+    assert plan.seconds == 402
+    assert plan.memory_bytes == 900
+    assert replace(plan, jobs=2).memory_bytes == 1000
+    assert replace(plan, estimates={}).seconds is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epochs", "seeds", "labels", "changes"),
+    [
+        (402, 12, 3, ["quick", "slow"], ()),
+        (401, 11, 3, ["quick", "slow"], ("11 epochs instead of 12",)),
+        (138, 4, 3, ["quick", "slow"], ("4 epochs instead of 12",)),
+        (137, 6, 2, ["quick", "slow"], ("6 epochs instead of 12", "2 instead of 3 seeds (0, 1)")),
+        (46, 4, 1, ["quick", "slow"], ("4 epochs instead of 12", "1 instead of 3 seeds (0)")),
+        (45, 12, 1, ["quick"], ("1 instead of 3 seeds (0)", "without slow, about 41 s a seed")),
+        (5, 4, 1, ["quick"], ("4 epochs instead of 12", "1 instead of 3 seeds (0)",
+                              "without slow, about 41 s a seed")),
+    ],
+)  # fmt: skip
+def test_first_epochs_then_seeds_then_models(
+    plan: Plan, seconds: float, epochs: int, seeds: int, labels: list[str], changes: tuple[str, ...]
+) -> None:
+    fitted = fit(plan, seconds)
+    assert (fitted.recipe.epochs, len(fitted.seeds)) == (epochs, seeds)
+    assert [model.label for model in fitted.models] == labels
+    assert fitted.changes == changes
+    assert fitted.seconds is not None
+    assert fitted.seconds <= seconds
+
+
+def test_too_little_for_anything(plan: Plan) -> None:
+    with pytest.raises(UserError, match="even quick alone takes about 5 s"):
+        fit(plan, 4)
+
+
+def test_calibration_gives_times_that_grow_with_the_work(
+    tmp_path: Path, squares: Dataset, network: Callable[..., Model]
+) -> None:
+    from nablab.models.reference import resolve
+
+    models = [network("small"), network("large", "32C3-ReLU-32C3-ReLU-32C3-ReLU-K"), resolve("knn")]
+    recipe = Recipe(batch_size=8, threads=1)
+    plan = make_plan(models, squares, recipe, out=tmp_path / "out", fractions=[0.2, 1.0], jobs=1)
+    estimates = calibrated(plan).estimates
+    assert set(estimates) == {(m.label, f) for m in models for f in (0.2, 1.0)}
+    assert estimates["large", 1.0].epoch_seconds > estimates["small", 1.0].epoch_seconds > 0
+    assert estimates["large", 1.0].epoch_seconds > estimates["large", 0.2].epoch_seconds
+    assert estimates["large", 1.0].memory_bytes > estimates["small", 1.0].memory_bytes
+    assert estimates["knn", 1.0].epoch_seconds == 0
+    assert estimates["knn", 1.0].fixed_seconds > 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_power_law_stays_within_its_exponents() -> None:
+    for seconds in ([1.0, 0.1], [1.0, 1e6]):
+        at_1000 = power_law([10, 100], seconds, (1, 2))(1000)
+        assert seconds[1] * 10 <= at_1000 * (1 + 1e-9)
+        assert at_1000 <= seconds[1] * 100 * (1 + 1e-9)
+    assert power_law([100], [1.0], (1, 2))(400) == pytest.approx(8.0)
