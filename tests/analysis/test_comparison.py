@@ -86,6 +86,14 @@ def test_variance_is_the_moment_estimator_of_the_crossed_design():
     assert compare(a, b).standard_error == pytest.approx(np.sqrt(expected))
 
 
+def test_agreement_by_luck_does_not_make_it_sure():
+    """Two seeds that are right about opposite halves: equal accuracies and equal images, yet all is chance."""
+    opposite = np.tile([[1, 0], [0, 1]], 10)
+    pair = compare(sample("a", opposite), sample("b", np.zeros((1, 20)), seeded=False))
+    # What is left after seeds and images is 1/2 everywhere: 40/4 over 1 * 19 degrees; of a mean of 40.
+    assert pair.standard_error == pytest.approx(np.sqrt(10 / 19 / 40))
+
+
 def test_error_rate_is_near_five_percent():
     rate = error_rate(by_nablab)
     assert 0.02 <= rate <= 0.08
