@@ -12,8 +12,8 @@ from nablab.runs.record import Failure
 
 INTERRUPTED = Failure("interrupted; --resume goes on with it", "interrupted")
 
-#: Frames in these packages are never the user's.
-_LIBRARIES = ("nablab", "torch", "numpy", "sklearn", "scipy", "joblib", "threadpoolctl")
+#: Frames below these folders are never the user's: Python, what is installed, nablab.
+_LIBRARIES = tuple(Path(place) for place in (sys.prefix, sys.base_prefix, Path(__file__).parents[1]))
 
 
 def describe_failure(error: BaseException, model: Model) -> Failure:
@@ -56,5 +56,5 @@ def _source(model: Model) -> Path | None:
 
 
 def _is_library(path: Path) -> bool:
-    inside = Path(sys.prefix) in path.parents or Path(sys.base_prefix) in path.parents
-    return inside or any(part in _LIBRARIES for part in path.parts) or str(path).startswith("<frozen")
+    inside = any(place in path.parents for place in _LIBRARIES)
+    return inside or "site-packages" in path.parts or str(path).startswith("<")
