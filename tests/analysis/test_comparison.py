@@ -87,7 +87,7 @@ def test_variance_is_the_moment_estimator_of_the_crossed_design():
 
 
 def test_agreement_by_luck_does_not_make_it_sure():
-    """Two seeds that are right about opposite halves: equal accuracies and equal images, yet all is chance."""
+    """Two seeds right about opposite halves: equal accuracies and equal images, yet all of it is chance."""
     opposite = np.tile([[1, 0], [0, 1]], 10)
     pair = compare(sample("a", opposite), sample("b", np.zeros((1, 20)), seeded=False))
     # What is left after seeds and images is 1/2 everywhere: 40/4 over 1 * 19 degrees; of a mean of 40.
