@@ -53,6 +53,16 @@ def test_room_is_taken_from_what_matters_least(view):
         assert all(one.keep <= other.keep for one in dropped for other in kept)
 
 
+def test_a_long_name_is_cut_before_the_accuracies_go(factory, tmp_path):
+    long = replace(factory.BIG, label="64c3-batchnorm-relu-maxpool2-128c3-batchnorm-relu-globalavgpool-k")
+    view = comparison_view(load_results(factory.write_comparison(tmp_path, [long], fractions=(0.01, 0.1, 1))))
+    line = next(line for line in printed(view, 80).splitlines() if "64c3" in line)
+    assert "…" in line
+    for cell in view.rows[0].cells:
+        assert f"{100 * cell.accuracy:.1f} ± {100 * cell.accuracy_sd:.1f}" in line
+    assert long.label in printed(view, 200)
+
+
 def test_the_answer_the_failures_and_the_notes_are_printed(view):
     text = " ".join(printed(view, 120).split())
     assert view.headline in text

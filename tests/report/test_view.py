@@ -174,6 +174,14 @@ def test_pictures_are_small_uint8_arrays(view, factory):
     assert {truth for _, truth in view.data.samples} == set(range(len(factory.CLASSES)))
 
 
+def test_only_pictures_that_are_shown_are_kept(factory, view_of):
+    easy = [replace(factory.BIG, label="sure", skill=9.0, spread=0.0)]  # right about nearly everything
+    view = view_of(easy, n_test=2000, seeds=(0,))
+    assert len(view.images) < 100
+    shown = {example.index for cell in view.section("sure").confusion.cells.values() for example in cell}
+    assert shown | {index for index, _ in view.data.samples} == set(view.images)
+
+
 def test_picture_of_other_values_and_channels():
     floats = np.array([[[-1.0, 0.0, 1.0]]], dtype=np.float32)
     assert picture(floats, -1.0, 1.0).tolist() == [[0, 128, 255]]

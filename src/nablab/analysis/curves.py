@@ -42,12 +42,7 @@ class Curves:
 
 
 def band(histories: Sequence[Sequence[EpochMetrics]], field: str) -> Band | None:
-    """The band of one field of `EpochMetrics` over seeds, or None when it was never measured.
-
-    >>> from nablab.analysis.curves import band
-    >>> band([], "test_loss") is None
-    True
-    """
+    """The band of one field of `EpochMetrics` over seeds, or None when it was never measured."""
     by_epoch: dict[int, list[float]] = {}
     for history in histories:
         for metrics in history:

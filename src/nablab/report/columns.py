@@ -16,12 +16,13 @@ INCOMPLETE = "†"
 
 @dataclass(frozen=True)
 class Column:
-    """One column, a text for each row of the view. `keep`: the larger, the longer it stays when room ends."""
+    """One column, a text for each row of the view."""
 
     header: str
     texts: tuple[str, ...]
-    keep: int
+    keep: int  #: the larger, the longer it stays when room ends
     numeric: bool = True
+    narrowest: int | None = None  #: characters that its texts may be cut to; None: not at all
 
 
 def columns(view: ComparisonView) -> tuple[Column, ...]:
@@ -34,8 +35,8 @@ def columns(view: ComparisonView) -> tuple[Column, ...]:
     ]
     return (
         Column("rank", tuple(_rank(cell) for cell in mains), 9),
-        Column("model", tuple(row.label for row in rows), 11, numeric=False),
-        Column("detail", tuple(row.detail for row in rows), 1, numeric=False),
+        Column("model", tuple(row.label for row in rows), 11, numeric=False, narrowest=20),
+        Column("detail", tuple(row.detail for row in rows), 1, numeric=False, narrowest=16),
         Column("parameters", tuple(short(row.parameters) for row in rows), 8),
         Column("MACs", tuple(short(row.macs) for row in rows), 6),
         Column("FLOPs", tuple(short(row.flops) for row in rows), 2),

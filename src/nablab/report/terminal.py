@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _GAP = 2  # between columns: padding, and the place of the line that this kind of table leaves out
-_NARROWEST_DETAIL = 16
 
 
 def render(view: ComparisonView) -> RenderableType:
@@ -34,7 +33,8 @@ class _Comparison:
         view = self.view
         yield Text(view.title, style="bold")
         yield Text()
-        yield _table(view, fitting(columns(view), options.max_width))
+        kept = fitting(columns(view), options.max_width)
+        yield _table(view, kept, widths(kept, options.max_width))
         yield Text()
         yield Text(view.headline, style="bold green" if best_rows(view) else "bold yellow")
         yield Text()
@@ -47,36 +47,48 @@ class _Comparison:
 def fitting(wanted: Sequence[Column], width: int) -> list[Column]:
     """The columns that fit into `width` characters; those that matter least go first."""
     kept = list(wanted)
-    while len(kept) > 1 and sum(_width(column) + _GAP for column in kept) - _GAP > width:
+    while len(kept) > 1 and sum(_least(column) for column in kept) + _GAP * (len(kept) - 1) > width:
         kept.remove(min(kept, key=lambda column: column.keep))
     return kept
 
 
-def _width(column: Column) -> int:
-    """What the column needs. A detail may be cut off, so it asks for little."""
+def widths(kept: Sequence[Column], width: int) -> list[int]:
+    """How wide each column is: as wide as its texts, or as much of that as there is room for."""
+    found = [_least(column) for column in kept]
+    room = width - sum(found) - _GAP * (len(kept) - 1)
+    for position, column in enumerate(kept):
+        more = min(max(room, 0), _most(column) - found[position])
+        found[position] += more
+        room -= more
+    return found
+
+
+def _most(column: Column) -> int:
+    """What the column needs to show everything."""
     from rich.cells import cell_len
 
-    texts = max((cell_len(text) for text in column.texts), default=0)
-    if column.header == "detail":
-        texts = min(texts, _NARROWEST_DETAIL)
-    return max(texts, cell_len(column.header))
+    return max(cell_len(text) for text in (column.header, *column.texts))
 
 
-def _table(view: ComparisonView, kept: Sequence[Column]) -> Table:
+def _least(column: Column) -> int:
+    """What the column cannot do without."""
+    most = _most(column)
+    return most if column.narrowest is None else min(most, max(column.narrowest, len(column.header)))
+
+
+def _table(view: ComparisonView, kept: Sequence[Column], wide: Sequence[int]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
-    for column in kept:
-        cut = column.header == "detail"
+    for column, width in zip(kept, wide, strict=True):
         table.add_column(
             Text(column.header),
             justify="right" if column.numeric else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=None if cut else _width(column),
-            ratio=1 if cut else None,
+            width=width,
         )
     best = {row.label for row in best_rows(view)}
     for position, row in enumerate(view.rows):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nablab.analysis.curves import Band, Curves
 from nablab.analysis.results import Results
 from nablab.analysis.verdicts import verdicts
@@ -62,12 +64,13 @@ def comparison_view(results: Results) -> ComparisonView:
     table = rows(results, pairs)
     images = pictures(results)
     sections = tuple(section(results, row, images) for row in table)
+    data = data_view(results, images)
     how = recipes(results)
     return ComparisonView(
         title=_title(results),
         headline=headline(table, results.fractions, pairs),
         notes=notes(results, table, pairs, how),
-        data=data_view(results, images),
+        data=data,
         fractions=results.fractions,
         rows=table,
         sections=sections,
@@ -79,7 +82,7 @@ def comparison_view(results: Results) -> ComparisonView:
         recipes=how,
         repeat=repeat(results, how),
         failures=failures(results.runs),
-        images=images,
+        images=_shown(images, data, sections),
     )
 
 
@@ -91,6 +94,18 @@ def _title(results: Results) -> str:
         for n, word in ((models, "model"), (fractions, "fraction"), (seeds, "seed"))
     ]
     return f"{results.runs[0].record.data.name}: {' × '.join(counts)}"
+
+
+def _shown(
+    images: Mapping[int, Picture], data: DataView, sections: tuple[SectionView, ...]
+) -> dict[int, Picture]:
+    """Those pictures that anything in the view points to."""
+    shown = {index for index, _ in data.samples}
+    for one in sections:
+        if one.confusion is not None:
+            shown |= {example.index for cell in one.confusion.cells.values() for example in cell}
+            shown |= {example.index for example in one.confusion.mistakes}
+    return {index: picture for index, picture in images.items() if index in shown}
 
 
 def _last_curves(sections: tuple[SectionView, ...]) -> tuple[Curves, ...]:
