@@ -243,6 +243,19 @@ def test_two_recipes_are_two_commands(factory, tmp_path):
     assert any("2 different recipes" in note for note in view.notes)
 
 
+def test_a_class_of_a_session_is_in_no_command_and_that_is_said(factory, view_of):
+    live = replace(factory.OWN, source_file=None, reference="__main__.MyNet")
+    view = view_of([live, factory.BIG], fractions=(1 / 3,))
+    assert view.repeat.commands[0].startswith("nablab compare lenet --data fashion-mnist")
+    assert "--fractions 0.3333333333333333 " in view.repeat.commands[0]
+    assert "MyNet came from a Python session: only there can it be trained again." in view.notes
+
+
+def test_nothing_but_classes_of_a_session_has_no_command(factory, view_of):
+    live = replace(factory.OWN, source_file=None, reference="__main__.MyNet")
+    assert view_of([live]).repeat.commands == ()
+
+
 def test_the_experiment_that_stands_beside_the_runs_is_shown(view):
     assert 'name = "fashion-mnist"' in view.repeat.experiment
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from nablab.analysis.comparison import ALPHA, Pair
 from nablab.analysis.cost import clock, number_clocks
 from nablab.analysis.results import Results
+from nablab.report.view_context import is_live
 from nablab.report.view_types import CellView, RecipeView, RowView
 from nablab.report.words import count, listed, number, percent, plus_minus, share, times
 
@@ -114,6 +115,7 @@ def notes(
         _note_unfinished(results),
         _note_clocks(results, table),
         _note_recipes(recipes),
+        _note_live(results),
         _note_statistics(results, pairs),
     ]
     return tuple(note for note in found if note)
@@ -170,6 +172,13 @@ def _note_recipes(recipes: Sequence[RecipeView]) -> str:
     if len(recipes) < 2:
         return ""
     return f"The models were trained by {len(recipes)} different recipes."
+
+
+def _note_live(results: Results) -> str:
+    live = [label for label in results.labels if is_live(results.of(label)[0].record.model)]
+    if not live:
+        return ""
+    return f"{listed(live)} came from a Python session: only there can it be trained again."
 
 
 def _note_statistics(results: Results, pairs: Pairs) -> str:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from nablab.analysis.results import Results, RunData
+from nablab.errors import UserError
 from nablab.report.view_types import (
     DataView,
     Difference,
@@ -18,7 +19,9 @@ from nablab.report.view_types import (
     RecipeView,
     RepeatView,
 )
-from nablab.runs.record import Environment
+from nablab.runs.experiment import EXPERIMENT, read_experiment
+from nablab.runs.planned import fraction_text
+from nablab.runs.record import Environment, ModelRecord
 from nablab.training.recipe import PRESETS
 
 #: Settings that belong to a run, not to the way that a comparison trains.
@@ -131,26 +134,35 @@ def failures(runs: Iterable[RunData]) -> tuple[FailureView, ...]:
 def repeat(results: Results, how: Sequence[RecipeView]) -> RepeatView:
     """The commands written out, and the experiment file that stands beside the runs."""
     try:
-        experiment = (results.folder / "experiment.toml").read_text(encoding="utf-8")
+        experiment = (results.folder / EXPERIMENT).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         experiment = ""
-    return RepeatView(tuple(_command(results, recipe) for recipe in how), experiment)
+    commands = [_command(results, recipe) for recipe in how]
+    return RepeatView(tuple(command for command in commands if command), experiment)
+
+
+def is_live(model: ModelRecord) -> bool:
+    """Whether it was a class or object of a Python session, which no command can name."""
+    return model.kind == "module" and model.source_file is None
 
 
 def _command(results: Results, recipe: RecipeView) -> str:
+    """The command that trains the models of a recipe; empty when none of them can be named."""
     runs = [run for label in recipe.labels for run in results.of(label)]
-    references = dict.fromkeys(without_folder(run.record.model.reference) for run in runs)
+    named = [run.record.model.reference for run in runs if not is_live(run.record.model)]
+    if not named:
+        return ""
     data = runs[0].record.data
     options: dict[str, Any] = {
-        "data": data.name,
-        "fractions": ",".join(f"{fraction:g}" for fraction in sorted({run.fraction for run in runs})),
+        "data": _data_reference(results),
+        "fractions": ",".join(map(fraction_text, sorted({run.fraction for run in runs}))),
         "seeds": _seeds(runs),
         "preset": recipe.preset,
+        **{name: value for name, value in data.options.items() if value is not None},
     }
-    options |= {f"{name}": value for name, value in data.options.items() if value is not None}
     if data.test_fraction != 1:
-        options["test-fraction"] = f"{data.test_fraction:g}"
-    words = ["nablab", "compare", *references]
+        options["test-fraction"] = data.test_fraction
+    words = ["nablab", "compare", *map(without_folder, dict.fromkeys(named))]
     for name, value in (*options.items(), *((one.name, one.value) for one in recipe.differences)):
         words += _option(name.replace("_", "-"), value)
     if results.resampled:
@@ -158,10 +170,19 @@ def _command(results: Results, recipe: RecipeView) -> str:
     return shlex.join(words)
 
 
+def _data_reference(results: Results) -> str:
+    """What names the data: as it was given where the experiment says that, else by its name."""
+    try:
+        given = read_experiment(results.folder / EXPERIMENT).data_reference.reference
+    except UserError:
+        given = ""
+    return without_folder(given or results.runs[0].record.data.name)
+
+
 def _option(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{name}"] if value else []
-    return [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return [f"--{name}", str(value)]
 
 
 def _seeds(runs: Sequence[RunData]) -> str:
