@@ -118,7 +118,7 @@ def snapshots(
     for number, event in enumerate(execute(plan)):
         events.append(event)
         monkeypatch.setattr(perform, "CHECKPOINT_EVERY", 0.0 if number % 2 else 60.0)
-        if number % every == 1:
+        if number % every == 1 and not isinstance(event, RunDone):
             copy()
     monkeypatch.undo()
     return copies, events
@@ -136,8 +136,9 @@ RECIPES = {
     "adamw": QUICK.but(epochs=3, augmentation="flip,shift:1"),
     "momentum": QUICK.but(
         epochs=3, optimizer="sgd", lr=0.05, schedule="plateau", averaging="ema",
-        early_stopping=2, label_smoothing=0.1,
+        label_smoothing=0.1,
     ),
+    "early stopping": QUICK.but(epochs=9, optimizer="sgd", lr=0.5, schedule="constant", early_stopping=3),
 }  # fmt: skip
 
 
@@ -147,9 +148,12 @@ def test_killed_anywhere_and_resumed_is_uninterrupted_bit_for_bit(
 ) -> None:
     model = network("conv", "4C3-BatchNorm-ReLU-MaxPool2-Dropout0.3-K", live=True)
     plan = plan_of([model], squares, tmp_path / "out", recipe)
-    copies, _ = snapshots(plan, monkeypatch, tmp_path / "killed", every=4)
+    copies, _ = snapshots(plan, monkeypatch, tmp_path / "killed", every=5)
     whole = plan.folder(plan.runs[0])
     assert len(copies) >= 5
+    totals = whole.record().totals
+    assert totals is not None
+    assert (totals.kept == "best") == (totals.kept_epoch != totals.epochs) == (recipe.early_stopping > 0)
     for copy in copies:
         resumed = read_plan(copy, dataset=squares, models=[model])
         events = list(execute(resumed, resume=True))

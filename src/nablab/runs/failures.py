@@ -57,4 +57,4 @@ def _source(model: Model) -> Path | None:
 
 def _is_library(path: Path) -> bool:
     inside = any(place in path.parents for place in _LIBRARIES)
-    return inside or "site-packages" in path.parts or str(path).startswith("<")
+    return inside or "site-packages" in path.parts or str(path).startswith("<frozen")

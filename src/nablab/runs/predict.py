@@ -108,8 +108,8 @@ def _network_scorer(run: RunFolder, record: RunRecord, model: Model | None) -> A
     module.eval()
 
     def scores(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        pieces = [torch.from_numpy(x[start : start + _AT_ONCE]) for start in range(0, len(x), _AT_ONCE)]
         with torch.no_grad():
-            pieces = torch.from_numpy(x).split(_AT_ONCE)
             return np.concatenate([to_array(module(piece).float()) for piece in pieces])
 
     return scores
