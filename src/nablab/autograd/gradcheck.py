@@ -93,7 +93,8 @@ def _compare(
 
 
 def _difference(i: int, analytic: Array, numeric: Array) -> str:
-    place = np.unravel_index(np.nanargmax(np.abs(analytic - numeric)), analytic.shape)
+    distance = np.nan_to_num(np.abs(analytic - numeric), nan=np.inf)
+    place = np.unravel_index(np.argmax(distance), analytic.shape)
     where = f"[{', '.join(str(int(k)) for k in place)}]" if place else ""
     return (
         f"gradcheck: the gradient of input {i} is wrong; at {where or 'its value'} the rules say "

@@ -51,8 +51,8 @@ def _float_format(array: Array) -> Callable[[Any], str]:
         if large >= 1e8 or (not whole and (small < 1e-4 or large / small > 1000)):
             pattern = "{:.4e}"
     shown = array if array.size <= 1000 else np.concatenate([array.ravel()[:3], array.ravel()[-3:]])
-    texts = [_float_text(x, pattern) for x in shown.ravel()]
-    width = max(map(len, texts)) if array.ndim else 0
+    texts = [_float_text(x, pattern) for x in shown.ravel() if np.isfinite(x)]
+    width = max(map(len, texts), default=0) if array.ndim else 0
     return lambda x: _float_text(x, pattern).rjust(width)
 
 

@@ -137,7 +137,7 @@ def _(g: Array, p: Array, coefficients: Array, share: float, x_shape: tuple[int,
 def _rows(x: Array, target: Array) -> tuple[Array, tuple[int, ...]]:
     """The classes as columns, everything else as rows; and the shape of the unreduced loss."""
     expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
-    if target.shape not in (expected, x.shape) or (target.shape != expected and target.dtype.kind != "f"):
+    if target.shape != (x.shape if target.dtype.kind == "f" else expected):
         raise AutogradError(
             f"scores of shape {x.shape} need classes of shape {expected}, or probabilities in the shape of "
             f"the scores; the target is {target.dtype} of shape {target.shape}"

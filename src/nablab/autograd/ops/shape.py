@@ -99,7 +99,10 @@ def _is_basic(key: Any) -> bool:
 
 @op
 def getitem(x: Array, *, key: Any) -> Array:
-    return x[key]
+    part = x[key]
+    if isinstance(part, np.ndarray):
+        return part
+    return x[(*key, ...) if isinstance(key, tuple) else (key, ...)]  # one element: a view, not a copy
 
 
 @vjp(getitem)

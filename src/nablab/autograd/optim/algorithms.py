@@ -42,7 +42,7 @@ class SGD(Optimizer):
         if momentum:
             v = state.get("momentum_buffer")
             if v is None:
-                v = state["momentum_buffer"] = g.copy()
+                v = state["momentum_buffer"] = np.array(g)
             else:
                 v *= momentum
                 v += (1 - group["dampening"]) * g

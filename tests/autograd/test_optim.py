@@ -1,0 +1,246 @@
+"""Optimisers and schedules, step for step over 50 steps, beside torch.optim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nablab import autograd
+from nablab.autograd import AutogradError, optim
+
+STEPS = 50
+
+OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
+    "SGD": lambda o, p: o.SGD(p, lr=0.1),
+    "SGD with decay": lambda o, p: o.SGD(p, lr=0.1, weight_decay=0.05),
+    "SGD with momentum": lambda o, p: o.SGD(p, lr=0.02, momentum=0.9),
+    "SGD, dampened": lambda o, p: o.SGD(p, lr=0.1, momentum=0.9, dampening=0.5, weight_decay=0.01),
+    "SGD, Nesterov": lambda o, p: o.SGD(p, lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "SGD upwards": lambda o, p: o.SGD(p, lr=1e-3, momentum=0.5, maximize=True),
+    "RMSprop": lambda o, p: o.RMSprop(p, lr=0.01),
+    "RMSprop, centered": lambda o, p: o.RMSprop(
+        p, lr=0.01, alpha=0.9, centered=True, momentum=0.8, weight_decay=0.1
+    ),
+    "Adam": lambda o, p: o.Adam(p, lr=0.05),
+    "Adam with decay": lambda o, p: o.Adam(p, lr=0.05, betas=(0.8, 0.9), weight_decay=0.1),
+    "Adam, amsgrad": lambda o, p: o.Adam(p, lr=0.05, amsgrad=True, eps=1e-3),
+    "AdamW": lambda o, p: o.AdamW(p, lr=0.05),
+    "AdamW upwards": lambda o, p: o.AdamW(p, lr=0.01, weight_decay=0.3, amsgrad=True, maximize=True),
+}
+
+SCHEDULES: dict[str, Callable[[Any, Any], Any]] = {
+    "LambdaLR": lambda s, o: s.LambdaLR(o, lambda t: 0.9**t),
+    "StepLR": lambda s, o: s.StepLR(o, step_size=7, gamma=0.5),
+    "MultiStepLR": lambda s, o: s.MultiStepLR(o, [5, 20, 21], gamma=0.3),
+    "ExponentialLR": lambda s, o: s.ExponentialLR(o, 0.95),
+    "LinearLR": lambda s, o: s.LinearLR(o, start_factor=0.2, total_iters=8),
+    "CosineAnnealingLR": lambda s, o: s.CosineAnnealingLR(o, T_max=STEPS, eta_min=1e-4),
+    "CosineAnnealingLR beyond": lambda s, o: s.CosineAnnealingLR(o, T_max=20),
+    "OneCycleLR": lambda s, o: s.OneCycleLR(o, max_lr=0.2, total_steps=STEPS + 1),
+    "OneCycleLR, linear": lambda s, o: s.OneCycleLR(
+        o, max_lr=0.1, epochs=17, steps_per_epoch=3, pct_start=0.4, anneal_strategy="linear", div_factor=10
+    ),
+    "OneCycleLR, momentum left": lambda s, o: s.OneCycleLR(
+        o, max_lr=0.2, total_steps=STEPS + 1, cycle_momentum=False
+    ),
+}
+
+
+def problem(m: Any, dtype: str = "float64") -> tuple[list[Any], Callable[[], Any]]:
+    """A loss of four parameters, each with a curvature of its own; one of them gets no gradient."""
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape).astype(dtype) for shape in ((3, 4), (4,), (), (2,))]
+    matrix = m.tensor(rng.normal(size=(5, 3)).astype(dtype))
+    params = [m.tensor(v, requires_grad=True) for v in values]
+
+    def loss() -> Any:
+        a, b, c, _ = params
+        return (((matrix @ a) * b + c) ** 2).mean() + (a * a * a * a).sum() * 0.1
+
+    return params, loss
+
+
+def run(
+    m: Any,
+    make: Callable[[Any, Any], Any],
+    schedule: Callable[[Any, Any], Any] | None = None,
+    dtype: str = "float64",
+) -> list[Any]:
+    """The parameters and the learning rates after each step."""
+    params, loss = problem(m, dtype)
+    optimizer = make(m.optim, params)
+    scheduler = schedule(m.optim.lr_scheduler, optimizer) if schedule else None
+    history = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+        if scheduler:
+            scheduler.step()
+        group = optimizer.param_groups[0]
+        momentum = group["betas"][0] if "betas" in group else group["momentum"]
+        history.append([*(p.detach().numpy().copy() for p in params), group["lr"], momentum])
+    return history
+
+
+def assert_same(ours: list[Any], theirs: list[Any], tolerance: float) -> None:
+    for step, (left, right) in enumerate(zip(ours, theirs, strict=True)):
+        for a, b in zip(left, right, strict=True):
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=f"after step {step}")
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 2e-5)])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_as_torch(name: str, dtype: str, tolerance: float) -> None:
+    assert_same(
+        run(autograd, OPTIMIZERS[name], dtype=dtype), run(torch, OPTIMIZERS[name], dtype=dtype), tolerance
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["SGD with momentum", "Adam"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_as_torch(name: str, optimizer: str) -> None:
+    ours = run(autograd, OPTIMIZERS[optimizer], SCHEDULES[name])
+    assert_same(ours, run(torch, OPTIMIZERS[optimizer], SCHEDULES[name]), 1e-9)
+    assert len({row[-2] for row in ours}) > 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"patience": 2}, {"mode": "max", "factor": 0.5, "patience": 3, "threshold": 0.05}, {"patience": 1, "cooldown": 3},
+     {"threshold_mode": "abs", "threshold": 0.1, "patience": 2, "min_lr": 0.01}],
+)  # fmt: skip
+def test_plateau_as_torch(options: dict[str, Any]) -> None:
+    metrics = np.random.default_rng(2).normal(size=STEPS) + 2 / np.arange(1, STEPS + 1)
+    rates = []
+    for m in (autograd, torch):
+        optimizer = m.optim.SGD([m.zeros(1, requires_grad=True)], lr=1.0)
+        schedule = m.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+        rates.append([])
+        for metric in metrics:
+            schedule.step(float(metric))
+            rates[-1].append(optimizer.param_groups[0]["lr"])
+    np.testing.assert_allclose(*rates, rtol=1e-12)
+    assert len(set(rates[0])) > 1
+
+
+def test_every_optimizer_and_schedule_is_tested() -> None:
+    assert {name.split()[0].rstrip(",") for name in OPTIMIZERS} == set(optim.__all__) - {
+        "Optimizer",
+        "lr_scheduler",
+    }
+    schedules = {
+        n
+        for n, v in vars(optim.lr_scheduler).items()
+        if isinstance(v, type) and n.endswith(("LR", "Plateau"))
+    }
+    assert {name.split()[0].rstrip(",") for name in SCHEDULES} == schedules - {"ReduceLROnPlateau"}
+
+
+def test_step_by_hand_and_by_optimizer() -> None:
+    for momentum in (0.0, 0.9):
+        params, loss = problem(autograd)
+        twins, other_loss = problem(autograd)
+        optimizer = optim.SGD(params, lr=0.05, momentum=momentum)
+        velocity = [0.0] * len(twins)
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss().backward()
+            optimizer.step()
+            other_loss().backward()
+            with autograd.no_grad():
+                for i, p in enumerate(twins[:3]):
+                    velocity[i] = momentum * velocity[i] + p.grad
+                    p -= 0.05 * velocity[i]
+                    p.grad = None
+        for p, q in zip(params, twins, strict=True):
+            np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_continues_exactly(name: str) -> None:
+    params, loss = problem(autograd)
+    whole = run(autograd, OPTIMIZERS[name])
+    optimizer = OPTIMIZERS[name](optim, params)
+    for step in range(STEPS):
+        if step == 20:
+            state = optimizer.state_dict()
+            for p in params:
+                p.grad = None
+            optimizer = OPTIMIZERS[name](optim, params)
+            optimizer.load_state_dict(state)
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    for p, expected in zip(params, whole[-1], strict=False):
+        np.testing.assert_array_equal(p.detach().numpy(), expected)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_continues(name: str) -> None:
+    params, _ = problem(autograd)
+    optimizer = optim.SGD(params, lr=0.1)
+    schedule = SCHEDULES[name](optim.lr_scheduler, optimizer)
+    for _ in range(6):
+        schedule.step()
+    state, rate = schedule.state_dict(), schedule.get_last_lr()
+    again = SCHEDULES[name](optim.lr_scheduler, optim.SGD(params, lr=0.1))
+    again.load_state_dict(state)
+    assert again.get_last_lr() == rate
+
+
+def test_groups() -> None:
+    rates = []
+    for m in (autograd, torch):
+        a, b = m.ones(2, requires_grad=True), m.ones(2, requires_grad=True)
+        optimizer = m.optim.SGD([{"params": [a]}, {"params": [b], "lr": 0.5}], lr=0.1)
+        m.optim.lr_scheduler.StepLR(optimizer, 1, 0.1)
+        (a * b).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+        assert a.grad.tolist() == [0, 0]
+        rates.append((a.tolist(), b.tolist()))
+    assert rates[0] == rates[1]
+
+
+def _steps(schedule: Any, number: int) -> None:
+    for _ in range(number):
+        schedule.step()
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (lambda p: optim.SGD([]), "no parameters"),
+        (lambda p: optim.SGD([p * 2]), "leaf"),
+        (lambda p: optim.SGD([{"params": [p]}, {"params": [p]}]), "two groups"),
+        (lambda p: optim.SGD([p], lr=-1), "lr must not be negative"),
+        (lambda p: optim.SGD([p], nesterov=True), "nesterov"),
+        (lambda p: optim.Adam([p], betas=(1.0, 0.9)), "betas"),
+        (
+            lambda p: optim.SGD([p]).load_state_dict(optim.SGD([p, autograd.ones(1)]).state_dict()),
+            "groups of",
+        ),
+        (lambda p: optim.lr_scheduler.OneCycleLR(optim.SGD([p]), 0.1), "total_steps"),
+        (lambda p: optim.lr_scheduler.OneCycleLR(optim.SGD([p]), 0.1, 5, anneal_strategy="x"), "'x'"),
+        (lambda p: _steps(optim.lr_scheduler.OneCycleLR(optim.SGD([p]), 0.1, 4), 5), "made for 4 steps"),
+        (lambda p: optim.lr_scheduler.ReduceLROnPlateau(optim.SGD([p]), mode="low"), "mode"),
+    ],
+)
+def test_misuse(call: Callable[[Any], Any], word: str) -> None:
+    with pytest.raises(AutogradError, match=word):
+        call(autograd.ones(2, requires_grad=True))
+
+
+def test_optimizer_counts_as_a_change_in_place() -> None:
+    w = autograd.ones(2, requires_grad=True)
+    loss = (w * w).sum()
+    loss.backward(retain_graph=True)
+    optim.SGD([w], lr=0.1).step()
+    with pytest.raises(AutogradError, match="in-place"):
+        loss.backward()
