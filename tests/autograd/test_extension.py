@@ -152,7 +152,8 @@ def test_a_fault_planted_in_the_table_is_found(name: str, monkeypatch: pytest.Mo
         "max_pool2d": [rng.normal(size=(1, 1, 4, 4))], "getitem": [rng.normal(size=4)],
     }  # fmt: skip
     options: dict[str, dict[str, Any]] = {
-        "standardize": {"axes": (0,)}, "max_pool2d": {"kernel_size": (2, 2), "stride": (2, 2)}, "getitem": {"key": slice(1, 3)},
+        "standardize": {"axes": (0,)}, "max_pool2d": {"kernel_size": (2, 2), "stride": (2, 2)},
+        "getitem": {"key": slice(1, 3)},
         "cross_entropy": {"target": np.array([0, 2])},
     }  # fmt: skip
     operation: Any = OPS[name]

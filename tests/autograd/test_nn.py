@@ -1,4 +1,4 @@
-"""Every layer and loss beside its twin in torch.nn: state both ways, values, gradients, running statistics."""
+"""Every layer and loss beside its twin in torch.nn: state both ways, values, gradients, statistics."""
 
 from __future__ import annotations
 
@@ -217,8 +217,15 @@ def test_seed_repeats() -> None:
     draws = []
     for _ in range(2):
         autograd.manual_seed(7)
-        draws.append([nn.Linear(3, 2).weight.tolist(), nn.functional.dropout(autograd.ones(9)).tolist(), autograd.randn(2).tolist(),
-                      autograd.rand(2).tolist(), autograd.randperm(5).tolist(), autograd.randint(0, 9, (3,)).tolist()])  # fmt: skip
+        tensors = [
+            nn.Linear(3, 2).weight,
+            nn.functional.dropout(autograd.ones(9)),
+            autograd.randn(2),
+            autograd.rand(2),
+            autograd.randperm(5),
+            autograd.randint(0, 9, (3,)),
+        ]
+        draws.append([tensor.tolist() for tensor in tensors])
     assert draws[0] == draws[1]
 
 

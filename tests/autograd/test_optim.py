@@ -112,7 +112,8 @@ def test_schedule_as_torch(name: str, optimizer: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"patience": 2}, {"mode": "max", "factor": 0.5, "patience": 3, "threshold": 0.05}, {"patience": 1, "cooldown": 3},
+    [{}, {"patience": 2}, {"mode": "max", "factor": 0.5, "patience": 3, "threshold": 0.05},
+     {"patience": 1, "cooldown": 3},
      {"threshold_mode": "abs", "threshold": 0.1, "patience": 2, "min_lr": 0.01}],
 )  # fmt: skip
 def test_plateau_as_torch(options: dict[str, Any]) -> None:
