@@ -44,6 +44,7 @@ def compare(
     add: Annotated[
         tuple[str, ...], option(RESULTS, "Train one more model beside those in a folder.", metavar="MODEL")
     ] = (),
+    no_notebook: Annotated[bool, option(RESULTS, "Leave the notebook out; nablab report writes it.")] = False,
     preset: Preset = None,
     recipe: RecipeOptions = RecipeOptions(),  # noqa: B008
     output: OutputOptions = OutputOptions(),  # noqa: B008
@@ -66,25 +67,26 @@ def compare(
     progress = not output.quiet
     if resume is not None:
         check_alone("--resume FOLDER", (*models, *add), images, asked)
-        return finish(nablab.resume(resume, progress=progress), output)
+        return finish(nablab.resume(resume, progress=progress), output, not no_notebook)
     if add:
         if len(models) != 1:
             raise UserError("--add needs one folder of results: nablab compare --add convmixer results")
         check_alone("--add MODEL FOLDER", (), images, asked)
-        return finish(nablab.results(models[0]).add(*add, progress=progress), output)
+        return finish(nablab.results(models[0]).add(*add, progress=progress), output, not no_notebook)
     if dry_run:
         planned = nablab.plan(models, images.load(), **asked)
         output.show(planned, planned.document())
         return 0
-    return finish(nablab.compare(models, images.load(), progress=progress, **asked), output)
+    comparison = nablab.compare(models, images.load(), progress=progress, **asked)
+    return finish(comparison, output, not no_notebook)
 
 
-def finish(comparison: Comparison, output: OutputOptions) -> int:
+def finish(comparison: Comparison, output: OutputOptions, notebook: bool) -> int:
     """Print the result and write what is delivered; 1 when a run failed."""
-    report = comparison.report()
-    notebook = comparison.notebook()
-    document = comparison.document() | {"report": str(report), "notebook": str(notebook)}
-    output.show(comparison, document)
+    delivered = {"report": str(comparison.report())}
+    if notebook:
+        delivered["notebook"] = str(comparison.notebook())
+    output.show(comparison, comparison.document() | delivered)
     if not output.json:
-        print(f"\nreport    {report}\nnotebook  {notebook}")
+        print("", *(f"{what:<9} {path}" for what, path in delivered.items()), sep="\n")
     return 1 if comparison.failures else 0

@@ -33,5 +33,6 @@ def inspect(
         for inspection in inspections:
             if inspection.svg is not None:
                 path = inspection.graph(svg / f"{inspection.file_name}.svg")
-                print(f"graph  {path}", file=sys.stderr)
+                if not output.quiet:
+                    print(f"graph  {path}", file=sys.stderr)
     return 0
