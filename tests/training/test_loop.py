@@ -30,12 +30,13 @@ class Scripted:
     Its one weight says how many epochs it was trained, so that a test sees whose weights are kept.
     """
 
-    def __init__(self, script: list[float], steps: int, loss: float = 1.0) -> None:
-        self.script, self.steps, self.loss = script, steps, loss
+    def __init__(self, script: list[float], steps: int, seconds: float = 0.0) -> None:
+        self.script, self.steps, self.seconds, self.loss = script, steps, seconds, 1.0
         self.done, self.kept = 0, None
         self.lrs: list[float] = []
 
     def step(self, batch: Batch, lr: float) -> StepResult:
+        sleep(self.seconds)
         self.done += 1
         self.lrs.append(lr)
         return StepResult(self.loss, 5, len(batch.y))
@@ -192,14 +193,15 @@ def test_divergence_of_a_real_network_is_a_failed_run(data_for: DataFor, noisy: 
         list(train(make_trainable(noisy, data, recipe), data, recipe))
 
 
-def test_clocks_leave_out_the_consumer(data_for: DataFor) -> None:
+def test_clocks_count_steps_and_leave_out_the_consumer(data_for: DataFor) -> None:
+    net = Scripted([0.5] * 3, steps=4, seconds=0.002)
     events = []
-    for event in train(Scripted([0.5] * 3, steps=4), data_for(BASE), BASE):
+    for event in train(net, data_for(BASE), BASE):
         events.append(event)
-        sleep(0.01)
+        sleep(0.02)
     last = events[-1].state
-    assert last.train_seconds < 0.01 * len(events) / 2
-    assert last.wall_seconds > 0.01 * (len(events) - 1)
+    assert 12 * 0.002 <= last.train_seconds < 0.02 * len(events) / 2
+    assert last.wall_seconds > 0.02 * (len(events) - 1) + 12 * 0.002
     end = events[-2]
     assert isinstance(end, EpochDone)
     assert end.metrics.train_seconds == end.state.train_seconds == last.train_seconds

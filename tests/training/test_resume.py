@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from nablab.models.model import Model
 from nablab.training.feed import TrainingData
 from nablab.training.loop import EpochDone, Event, Finished, LoopState, StepDone, train
 from nablab.training.recipe import Recipe
+from nablab.training.recipe_values import AveragingName, OptimizerName, ScheduleName
 from nablab.training.torch_trainable import make_trainable
 from nablab.training.trainable import Arrays, Trainable
 
@@ -87,6 +89,14 @@ def check(model: Model, data: TrainingData, recipe: Recipe, places: int = 4) -> 
         assert after.keys() == weights.keys()
         for name, value in after.items():
             np.testing.assert_array_equal(value, weights[name], err_msg=f"{name} after event {place}")
+
+
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [("optimizer", OptimizerName), ("schedule", ScheduleName), ("averaging", AveragingName)],
+)
+def test_every_member_is_resumed(field: str, names: object) -> None:
+    assert {getattr(BASE.but(**variant), field) for variant in VARIANTS.values()} == {*get_args(names)}
 
 
 @pytest.mark.parametrize("name", VARIANTS)

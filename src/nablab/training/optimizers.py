@@ -72,16 +72,21 @@ def state_of(optimizer: Optimizer) -> Arrays:
 def load_state(optimizer: Optimizer, arrays: Arrays) -> None:
     """Let the optimiser remember what `state_of` returned.
 
-    What belongs to a parameter takes on its memory layout: the fused kernels walk both side by side.
+    What has a number for each of a parameter's takes on its memory layout, since the fused kernels walk both
+    side by side; the count of steps is where PyTorch keeps it.
     """
     parameters = _parameters(optimizer)
+    counts_beside = bool(optimizer.defaults.get("fused"))
     optimizer.state.clear()
     for key, array in arrays.items():
         number, name = key.split("/")
         parameter = parameters[int(number)]
         value = torch.from_numpy(np.array(array))
-        alike = value.shape == parameter.shape and name != "step"
-        optimizer.state[parameter][name] = torch.empty_like(parameter).copy_(value) if alike else value
+        if name != "step":
+            value = torch.empty_like(parameter).copy_(value)
+        elif counts_beside:
+            value = value.to(parameter.device)
+        optimizer.state[parameter][name] = value
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

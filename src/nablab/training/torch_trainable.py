@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -22,14 +22,15 @@ from nablab.training.recipe import Recipe
 from nablab.training.tensors import copy_in, tensors_of, to_array, under
 from nablab.training.trainable import Arrays, Batch, StepResult
 
-#: Images that are scored at a time: their activations stay in the cache.
-SCORED_AT_ONCE = 250
+#: Images that are scored at a time: on a CPU, so few that their activations stay in its cache.
+_SCORED_AT_ONCE = {"cpu": 250, "cuda": 1000, "mps": 1000}
 
 _MODEL, _OPTIMIZER, _AVERAGE = "model/", "optimizer/", "average/"
 
 
+@final
 class TorchTrainable:
-    """A module with its optimiser. Final.
+    """A module with its optimiser.
 
     Chance is keyed by (seed, epoch, the step's first position): PyTorch's generator is seeded anew for each
     step, so no stream has to be replayed on resume.
@@ -88,9 +89,10 @@ class TorchTrainable:
         """Logits (N, K) in evaluation mode for preprocessed images (N, ...)."""
         if self._module.training:
             self._module.eval()
+        size = _SCORED_AT_ONCE[self._device.type]
         pieces = [
-            to_array(self._logits(self._measured, self._arrive(x[start : start + SCORED_AT_ONCE])))
-            for start in range(0, len(x), SCORED_AT_ONCE)
+            to_array(self._logits(self._measured, self._arrive(x[start : start + size])))
+            for start in range(0, len(x), size)
         ]
         return np.concatenate(pieces) if pieces else np.empty((0, self._classes), np.float32)
 

@@ -1,0 +1,224 @@
+"""nablab's training against the loop of the hand-outs: `python benchmarks/training.py`.
+
+Both train the same networks on Fashion-MNIST as the hand-outs do (Adam at 1e-3, batches of 64, float32,
+eager PyTorch) and measure the test set after each epoch. The hand-outs' loop is what a student writes: a
+DataLoader with shuffle, each image made a PIL image and then a tensor, as torchvision's FashionMNIST and
+ToTensor do. It runs in turns with nablab's, in one process, so that a busy moment falls on both alike.
+
+Prints, for each network, images a second while training, wall time with all measurements, their ratios with
+the smallest and the largest over the repeats, and test accuracies. Exit code 1 where a target is not met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import mean, median
+from time import perf_counter
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+import nablab.data
+from nablab.data.split import split
+from nablab.models.catalog import CATALOG
+from nablab.models.model import Model
+from nablab.training import device
+from nablab.training.feed import TrainingData, prepare
+from nablab.training.loop import EpochDone, train
+from nablab.training.recipe import Recipe, preset
+from nablab.training.torch_trainable import make_trainable
+
+#: How many times as fast training has to be; wall time has to lead by half of it.
+TARGETS = {"net_linear": 8.0, "lenet5": 2.0, "fashion_cnn": 1.5}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one training took and reached."""
+
+    images_a_second: float  #: while training
+    wall: float  #: seconds, the measurements after each epoch included
+    accuracy: float  #: on the test set, in the end
+
+
+# The hand-outs' way
+
+
+class Pictures(Dataset):  # type: ignore[type-arg]
+    """As torchvision's FashionMNIST: an image becomes a PIL image, which `transform` makes a tensor."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, transform: Callable[[Image.Image], Tensor]) -> None:
+        self.images, self.labels, self.transform = torch.from_numpy(x[:, 0]), torch.from_numpy(y), transform
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.images[index].numpy())), int(self.labels[index])
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """As torchvision's ToTensor for a grey PIL image, without its checks of types."""
+    image = torch.from_numpy(np.array(picture, np.uint8, copy=True))
+    image = image.view(picture.size[1], picture.size[0], 1)
+    return image.permute((2, 0, 1)).contiguous().to(torch.float32).div(255)
+
+
+def net_linear() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+
+def lenet5() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+
+
+def fashion_cnn() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(32, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(2304, 600), nn.Dropout(0.25), nn.Linear(600, 120), nn.Linear(120, 10)),
+    )
+
+
+NETWORKS = {"net_linear": net_linear, "lenet5": lenet5, "fashion_cnn": fashion_cnn}
+
+
+def by_hand(name: str, data: TrainingData, epochs: int, seed: int) -> Outcome:
+    """The loop of the hand-outs."""
+    torch.manual_seed(seed)
+    began = perf_counter()
+    train_set, test_set = (
+        Pictures(part.source[part.rows], part.y, to_tensor) for part in (data.train, data.test)
+    )
+    train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
+    test_loader = DataLoader(test_set, batch_size=64)
+    model = NETWORKS[name]()
+    loss_of = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    training, accuracy = 0.0, 0.0
+    for _ in range(epochs):
+        start = perf_counter()
+        model.train()
+        running_loss = 0.0
+        for x, y in train_loader:
+            optimizer.zero_grad()
+            loss = loss_of(model(x), y)
+            loss.backward()
+            optimizer.step()
+            running_loss += loss.item()
+        training += perf_counter() - start
+        accuracy = tested(model, test_loader, loss_of)
+    return Outcome(len(train_set) * epochs / training, perf_counter() - began, accuracy)
+
+
+def tested(model: nn.Module, loader: DataLoader, loss_of: nn.Module) -> float:  # type: ignore[type-arg]
+    """Test accuracy, by the loop that goes with it."""
+    model.eval()
+    correct, loss = 0, 0.0
+    with torch.no_grad():
+        for x, y in loader:
+            scores = model(x)
+            loss += loss_of(scores, y).item()
+            correct += int((scores.argmax(1) == y).sum().item())
+    return correct / len(loader.dataset)  # type: ignore[arg-type]
+
+
+# nablab's way
+
+
+def by_nablab(name: str, dataset: nablab.data.Dataset, recipe: Recipe, fraction: float | None) -> Outcome:
+    """What a run of nablab does: prepare, train, and measure train, validation and test after each epoch."""
+    entry = CATALOG[name]
+    began = perf_counter()
+    data = prepare(dataset, split(dataset, fraction=fraction, validation=recipe.validation), recipe)
+    net = make_trainable(Model(name, name, "network", entry.text, spec=entry.spec), data, recipe)
+    last = [event.metrics for event in train(net, data, recipe) if isinstance(event, EpochDone)][-1]
+    assert last.test_accuracy is not None
+    images = len(data.train) * recipe.epochs
+    return Outcome(images / last.train_seconds, perf_counter() - began, last.test_accuracy)
+
+
+def main() -> int:
+    """Measure and print; 1 when a target is missed."""
+    options = arguments()
+    device.set_threads(options.threads)
+    dataset = nablab.data.load("fashion-mnist")
+    base = preset("handout").but(epochs=options.epochs, threads=options.threads)
+    plain = prepare(dataset, split(dataset, fraction=options.fraction, validation=0), base)
+    print_surroundings(options, dataset, plain)
+
+    outcomes: dict[str, list[tuple[Outcome, Outcome]]] = {name: [] for name in options.networks}
+    for repeat in range(options.repeats):
+        for name in options.networks:
+            runs = (
+                lambda n=name, s=repeat: by_nablab(n, dataset, base.but(seed=s), options.fraction),
+                lambda n=name, s=repeat: by_hand(n, plain, options.epochs, s),
+            )
+            first = repeat % 2  # in turns, who comes first
+            done = {which: runs[which]() for which in (first, 1 - first)}
+            outcomes[name].append((done[0], done[1]))
+    met = [print_row(name, pairs) for name, pairs in outcomes.items()]
+    return 0 if all(met) else 1
+
+
+def print_surroundings(options: argparse.Namespace, dataset: nablab.data.Dataset, data: TrainingData) -> None:
+    print(
+        f"{dataset.name}: {len(data.train):,} training and {len(data.test):,} test images, "
+        f"{options.epochs} epochs, n = {options.repeats} each\n"
+        f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; "
+        f"Python {platform.python_version()}, PyTorch {torch.__version__}, NumPy {np.__version__}\n"
+    )
+    print(
+        f"{'':12}{'images/s':>10}{'hand-out':>10}{'ratio':>8}{'(range)':>16}{'target':>8}"
+        f"{'wall ratio':>12}{'(range)':>16}{'accuracy':>10}{'hand-out':>10}"
+    )
+
+
+def print_row(name: str, pairs: list[tuple[Outcome, Outcome]]) -> bool:
+    """One network's medians; whether its targets are met."""
+    speed = [ours.images_a_second / theirs.images_a_second for ours, theirs in pairs]
+    wall = [theirs.wall / ours.wall for ours, theirs in pairs]
+    ours, theirs = ([pair[which] for pair in pairs] for which in (0, 1))
+    print(
+        f"{name:12}{median(o.images_a_second for o in ours):10,.0f}"
+        f"{median(o.images_a_second for o in theirs):10,.0f}"
+        f"{median(speed):8.2f}{f'({min(speed):.2f}-{max(speed):.2f})':>16}{TARGETS[name]:8.1f}"
+        f"{median(wall):12.2f}{f'({min(wall):.2f}-{max(wall):.2f})':>16}"
+        f"{mean(o.accuracy for o in ours):10.4f}{mean(o.accuracy for o in theirs):10.4f}"
+    )
+    return median(speed) >= TARGETS[name] and median(wall) >= max(1.0, TARGETS[name] / 2)
+
+
+def processor() -> str:
+    """The name of the processor, where the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--fraction", type=float, default=None, help="of the training set; all if left out")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
