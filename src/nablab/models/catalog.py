@@ -114,24 +114,24 @@ _ENTRIES = (
         "-Res(64C3-BatchNorm-ReLU-64C3-BatchNorm)-ReLU-K",
         "two convolutions and a residual block",
         "Ours. The block of He et al. 2016 stands where images are 7x7, so that its two convolutions of 64 "
-        "filters cost little; the linear layer reads every place of them, which learns in fewer "
-        "epochs than a global average.",
+        "filters cost little; the linear layer reads every place of them, which learns in fewer epochs "
+        "than a global average.",
     ),
     CatalogEntry(
         "separable",
-        "16C3-BatchNorm-ReLU-MaxPool2-32C3-BatchNorm-ReLU-MaxPool2"
-        "-DW3-128C1-BatchNorm-ReLU-2x(Res(DW3-128C1-BatchNorm-ReLU))-K",
+        "16C3-BatchNorm-ReLU-MaxPool2-DW3-64C1-BatchNorm-ReLU-MaxPool2-DW3-128C1-BatchNorm-ReLU-200-ReLU-K",
         "depthwise-separable convolutions",
-        "Ours, after MobileNet (Howard et al. 2017): from 7x7 images on, a convolution is one 3x3 filter a "
-        "channel, then a 1x1 convolution that mixes channels, for an eighth of the multiplications.",
+        "Ours, after MobileNet (Howard et al. 2017): from the second layer on, a convolution is one 3x3 "
+        "filter a channel, then a 1x1 convolution that mixes channels, for an eighth of the multiplications.",
     ),
     CatalogEntry(
         "convmixer",
-        "16C3-SiLU-MaxPool2-GroupNorm1-32C3-SiLU-MaxPool2-GroupNorm1"
-        "-3x(Res(DW3-SiLU-GroupNorm1)-96C1-SiLU-GroupNorm1)-K",
-        "mixes places and channels in turn, with SiLU and group normalisation",
-        "Ours, after ConvMixer (Trockman and Kolter 2022), with a small convolutional stem in place of "
-        "patches, SiLU for GELU and group normalisation, which does not depend on the batch.",
+        "16C3-MaxPool2-SiLU-LayerNorm-DW3-64C1-MaxPool2-SiLU-LayerNorm"
+        "-2x(Res(DW3-SiLU-LayerNorm)-128C1-SiLU-LayerNorm)-200-SiLU-K",
+        "mixes places and channels in turn, with SiLU and layer normalisation",
+        "Ours, after ConvMixer (Trockman and Kolter 2022): a depthwise convolution with a skip mixes places, "
+        "a 1x1 convolution mixes channels. SiLU takes the place of GELU, being cheaper; layer "
+        "normalisation that of batch normalisation, so that nothing depends on the rest of the batch.",
     ),
 )
 
