@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from nablab.models.language import layer_text
+from nablab.models.printing import layer_text
 from nablab.models.spec import Conv, DepthwiseConv, Layer, Linear, Residual, Spec
 
 #: A label made of a layer string is at most so long.

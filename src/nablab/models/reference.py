@@ -18,9 +18,10 @@ from nablab.errors import UserError, did_you_mean
 from nablab.models.catalog import CATALOG
 from nablab.models.estimators import ESTIMATORS
 from nablab.models.labels import label_of_name, label_of_spec, unique_label
-from nablab.models.language import parse, to_text
+from nablab.models.language import parse
 from nablab.models.live import is_model, model_of_object
 from nablab.models.model import Model
+from nablab.models.printing import to_text
 from nablab.models.spec import Spec
 from nablab.models.user_code import describe_source, load_file
 

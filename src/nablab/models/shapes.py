@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from nablab.errors import UserError
 from nablab.models import spec as layers
-from nablab.models.language import layer_text, to_text
 from nablab.models.model import LayerRow
+from nablab.models.printing import layer_text, to_text
 from nablab.models.spec import Layer, Residual, Spec
 
 Shape = tuple[int, ...]

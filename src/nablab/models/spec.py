@@ -282,6 +282,6 @@ class Spec:
         object.__setattr__(self, "layers", _checked_layers(self.layers, "a network"))
 
     def __str__(self) -> str:
-        from nablab.models.language import to_text
+        from nablab.models.printing import to_text
 
         return to_text(self)
