@@ -102,8 +102,6 @@ def _end_epoch(
     due = due or _is_over(after, recipe)
     sample = _measured(net, data.train_sample if due else None, state)
     test = _measured(net, data.test if due else None, state)
-    if due and validation.loss is None:
-        validation = _measured(net, data.validation, state)
     return after, EpochMetrics(
         epoch=epoch,
         step=epoch * steps,
