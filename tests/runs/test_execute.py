@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,18 @@ from torch import nn
 from nablab.data.dataset import Dataset
 from nablab.errors import CannotWrite, UserError
 from nablab.models.model import Model
+from nablab.models.reference import resolve
 from nablab.runs import checkpoint, perform, store
-from nablab.runs.execute import RunDone, RunEpoch, RunEvent, RunFailed, RunProgress, RunSkipped, execute
+from nablab.runs.execute import (
+    RunDone,
+    RunEpoch,
+    RunEvent,
+    RunFailed,
+    RunProgress,
+    RunSkipped,
+    RunStarted,
+    execute,
+)
 from nablab.runs.plan import Plan, make_plan, read_plan
 from nablab.runs.store import RunFolder
 from nablab.training.recipe import Recipe
@@ -84,6 +95,17 @@ def test_examples_are_the_pictures_of_mistakes(tmp_path: Path, squares: Dataset,
     assert not any(right[index] for index in shown.indices)
 
 
+@pytest.mark.parametrize(("images", "note"), [(108, "it takes long"), (109, "")])
+def test_long_fits_are_announced(
+    tmp_path: Path, squares: Dataset, monkeypatch: pytest.MonkeyPatch, images: int, note: str
+) -> None:
+    monkeypatch.setattr(perform, "SLOW_FROM", images)
+    slow = replace(resolve("knn"), slow="it takes long")
+    started = next(iter(execute(plan_of([slow], squares, tmp_path / "out"))))
+    assert isinstance(started, RunStarted)
+    assert started.note == note
+
+
 def test_one_seed_of_what_no_seed_changes(tmp_path: Path, squares: Dataset, network: Network) -> None:
     fixed = network("fixed", seeded=False)
     plan = plan_of([network(), fixed], squares, tmp_path / "out", seeds=3, fractions=[0.5, 1])
@@ -114,6 +136,7 @@ def snapshots(
 
     monkeypatch.setattr(perform, "write_checkpoint", copy_before_writing)
     monkeypatch.setattr(perform, "PROGRESS_EVERY", 0.0)
+    monkeypatch.setattr(perform, "CHECKPOINT_GAP", 0.0)
     events = []
     for number, event in enumerate(execute(plan)):
         events.append(event)
@@ -189,6 +212,26 @@ def test_resume_goes_on_from_the_checkpoint_and_keeps_what_is_done(
     assert [event.metrics.epoch for event in of_kind(again, RunEpoch)] == [3, 4]
     assert first.read_bytes() == before
     assert plan.folder(plan.runs[1]).record().failure is None
+
+
+@pytest.mark.parametrize(("gap", "written"), [(0.0, 4), (60.0, 0)])
+def test_short_epochs_do_not_wait_for_the_disk(
+    tmp_path: Path,
+    squares: Dataset,
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    gap: float,
+    written: int,
+) -> None:
+    epochs = []
+
+    def count(folder: Path, what: checkpoint.Checkpoint) -> None:
+        epochs.append(what.loop.epoch)
+
+    monkeypatch.setattr(perform, "write_checkpoint", count)
+    monkeypatch.setattr(perform, "CHECKPOINT_GAP", gap)
+    list(execute(plan_of([network()], squares, tmp_path / "out", QUICK.but(epochs=4))))
+    assert epochs == [1, 2, 3, 4][:written]
 
 
 def test_closing_after_the_end_of_a_run_leaves_it_done(

@@ -1,7 +1,6 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from nablab.data.dataset import Dataset
 from nablab.models.model import Model
+from nablab.runs import perform
 from nablab.runs.checkpoint import read_checkpoint
 from nablab.runs.execute import RunDone, execute
 from nablab.runs.interrupts import deferred_interrupts
@@ -58,7 +58,7 @@ def test_other_threads_leave_signals_alone() -> None:
 
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_in_the_middle_of_a_step_leaves_a_checkpoint_that_goes_on(
-    tmp_path: Path, squares: Dataset, network: Callable[..., Model], presses: int
+    tmp_path: Path, squares: Dataset, monkeypatch: pytest.MonkeyPatch, presses: int
 ) -> None:
     """Once: the step is finished and stored. Twice: it is given up, and what was stored before counts."""
 
@@ -80,6 +80,7 @@ def test_ctrl_c_in_the_middle_of_a_step_leaves_a_checkpoint_that_goes_on(
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x.flatten(1))
 
+    monkeypatch.setattr(perform, "CHECKPOINT_GAP", 0.0)
     recipe = Recipe(epochs=3, batch_size=32, threads=1)
     plan = make_plan([model(Pressed)], squares, recipe, out=tmp_path / "out", jobs=1)
     with pytest.raises(KeyboardInterrupt):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from nablab.errors import CannotWrite
+from nablab.models.model import Model
 from nablab.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from nablab.runs.events import RunDone, RunEpoch, RunEvent, RunFailed, RunProgress, RunSkipped, RunStarted
 from nablab.runs.failures import describe_failure
@@ -21,8 +22,12 @@ from nablab.training.trainable import Trainable
 
 #: Seconds between two `RunProgress`.
 PROGRESS_EVERY = 0.2
-#: Seconds of training that a crash may cost; each epoch is stored in any case.
+#: A checkpoint is written after each epoch, and within one after so many seconds.
 CHECKPOINT_EVERY = 60.0
+#: But none so soon after another: waiting for the disk would cost short epochs more than a crash.
+CHECKPOINT_GAP = 1.0
+#: Training images from which estimators that take long are announced.
+SLOW_FROM = 5000
 
 
 def perform(job: Job, interrupt: Interrupt) -> Iterator[RunEvent]:
@@ -44,6 +49,7 @@ def perform(job: Job, interrupt: Interrupt) -> Iterator[RunEvent]:
         job.folder.write_record(record)
         try:
             record = replace(record, model=model_record(job))
+            _warm_up(job.model)
             work = _fit if job.model.kind == "estimator" else _train
             totals = yield from work(job, record, interrupt)
         except CannotWrite:
@@ -60,6 +66,17 @@ def perform(job: Job, interrupt: Interrupt) -> Iterator[RunEvent]:
             yield RunDone(job.run.id, totals)
 
 
+def _warm_up(model: Model) -> None:
+    """Import now what is imported at first use (PyTorch's first optimiser takes seconds): no run's clock may
+    count it."""
+    if model.estimator is not None:
+        model.estimator(0)
+    else:
+        import torch
+
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+
+
 def _train(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEvent, None, Totals]:
     """A network: step by step, going on from the checkpoint if there is one."""
     from nablab.training.loop import train
@@ -72,7 +89,7 @@ def _train(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEv
     job.folder.write_record(record)
     net = make_trainable(job.model, data, recipe)
     state = _resume(job, net)
-    yield RunStarted(job.run.id, job.epochs, from_epoch=state.epoch if state else 0, note=job.model.slow)
+    yield RunStarted(job.run.id, job.epochs, from_epoch=state.epoch if state else 0)
 
     before = perf_counter() - began
     keeper = _Keeper(job, net, interrupt)
@@ -91,7 +108,8 @@ def _fit(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEven
     data = prepare(job.dataset, job.cut, job.run.recipe)
     record = replace(record, preprocessing=data.preprocessing.to_dict())
     job.folder.write_record(record)
-    yield RunStarted(job.run.id, epochs=0, note=job.model.slow)
+    note = job.model.slow if len(data.train) >= SLOW_FROM else ""
+    yield RunStarted(job.run.id, epochs=0, note=note)
     interrupt.check()
     with interrupt.immediate():
         fitted = fit(job.model, data, job.run.recipe)
@@ -128,7 +146,7 @@ class _Keeper:
         now = perf_counter()
         if isinstance(event, EpochDone):
             self._job.folder.append_metrics(event.metrics)
-        if isinstance(event, EpochDone) or now - self._stored >= CHECKPOINT_EVERY:
+        if now - self._stored >= (CHECKPOINT_GAP if isinstance(event, EpochDone) else CHECKPOINT_EVERY):
             self._store(event.state)
         try:
             self._interrupt.check()
