@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nablab import atomic
 from nablab.report import words
 from nablab.report.graph_svg import shape_text
+from nablab.report.html_matrix import CELL_DARK, CELL_LIGHT
 from nablab.report.html_page import make_page
 from nablab.report.plots_svg import css_variables
 from nablab.report.view_types import ComparisonView
@@ -33,10 +34,18 @@ def render_html(view: ComparisonView) -> str:
     """The report as a text. The same view gives the same text."""
     script = _template_text("script.js")
     digest = b64encode(sha256(script.encode()).digest()).decode()
-    return _environment().get_template("report.html").render(
-        view=view, page=make_page(view), script=script, script_hash=f"sha256-{digest}",
-        light=css_variables(dark=False), dark=css_variables(dark=True),
-    )  # fmt: skip
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            view=view,
+            page=make_page(view),
+            script=script,
+            script_hash=f"sha256-{digest}",
+            light=css_variables(dark=False) | {"--cell": CELL_LIGHT},
+            dark=css_variables(dark=True) | {"--cell": CELL_DARK},
+        )
+    )
 
 
 @cache

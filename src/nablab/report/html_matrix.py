@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nablab.report.plots_confusion import FULL_MISTAKE
+from nablab.report.plots_theme import DARK, LIGHT
 from nablab.report.view_types import ConfusionView, ExampleView
+
+#: A cell without a count, on a light and on a dark page.
+CELL_LIGHT = "#f3f2ef"
+CELL_DARK = "#1c1f23"
 
 #: With more classes than this only those that are confused most are shown.
 MAX_CLASSES = 24
+
+#: The relative luminance on which black and white stand out alike (WCAG 2: a contrast of 4.6 each).
+_MIDDLE = 0.179
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,23 @@ class MatrixCell:
     @property
     def right(self) -> bool:
         return self.truth == self.prediction
+
+    @property
+    def turns_light(self) -> bool:
+        """Whether the light page must write its number white instead of black."""
+        return _luminance(self._color(LIGHT, CELL_LIGHT)) < _MIDDLE
+
+    @property
+    def turns_dark(self) -> bool:
+        """Whether the dark page must write its number black instead of white."""
+        return _luminance(self._color(DARK, CELL_DARK)) > _MIDDLE
+
+    def _color(self, palette: Sequence[str], empty: str) -> list[float]:
+        """The colour that CSS mixes for it: channels in [0, 1]."""
+        full = _channels(palette[0] if self.right else palette[1])
+        return [
+            self.strength * a + (1 - self.strength) * b for a, b in zip(full, _channels(empty), strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -70,3 +96,14 @@ def _cell(confusion: ConfusionView, truth: int, prediction: int) -> MatrixCell:
     strength = share if truth == prediction else min(share / FULL_MISTAKE, 1.0)
     examples = confusion.cells.get((truth, prediction), ())
     return MatrixCell(truth, prediction, count, share, strength, examples)
+
+
+def _channels(color: str) -> list[float]:
+    """Red, green and blue of `#rrggbb` in [0, 1]."""
+    return [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+def _luminance(channels: Sequence[float]) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

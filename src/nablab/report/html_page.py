@@ -184,7 +184,7 @@ def _all_curves(view: ComparisonView) -> tuple[tuple[str, str], ...]:
     found = []
     for quantity in ("accuracy", "loss"):
         what = f"{series} {quantity} of every model by epoch"
-        figure = all_curves_figure(view, series, quantity)  # type: ignore[arg-type]
+        figure = all_curves_figure(view, series, quantity)
         found.append((what, themed_svg(figure, f"all-{quantity}", what)))
     return tuple(found)
 

@@ -10,7 +10,7 @@ from nablab.report.graph_svg import clean
 from nablab.report.plots_confusion import confusion_figure
 from nablab.report.plots_labels import spread
 from nablab.report.plots_scatter import scatter_figure
-from nablab.report.plots_theme import INK, model_places, new_figure, percent_axis, plain_axes, stroke
+from nablab.report.plots_theme import INK, Margins, model_places, new_figure, percent_axis, plain_axes, stroke
 from nablab.report.view_types import ComparisonView
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def curves_figure(
         quantities: `loss`, `accuracy` or both.
         title: above everything; empty is none.
     """
-    figure = new_figure(4.6 * len(quantities), 3.2)
+    top = 0.6 if title else 0.32
+    figure = new_figure(4.6 * len(quantities), 2.9 + top, Margins(top=top))
     for position, quantity in enumerate(quantities, start=1):
         axes = figure.add_subplot(1, len(quantities), position)
         plain_axes(axes)
@@ -49,7 +50,7 @@ def curves_figure(
         if bands:
             _draw_legend(axes)
     if title:
-        figure.suptitle(clean(title), color=INK, fontsize=11, parse_math=False)
+        figure.suptitle(clean(title), color=INK, fontsize=11, parse_math=False, y=0.99, va="top")
     return figure
 
 
@@ -60,7 +61,8 @@ def all_curves_figure(
 
     Strokes belong to models by their row in the table, here as in `scatter_figure`.
     """
-    figure = new_figure(8.6, 4.4)
+    longest = max((len(curves.label) for curves in view.curves), default=0)
+    figure = new_figure(8.6, 4.4, Margins(right=min(0.4 + 0.078 * longest, 3.0)))
     axes = figure.add_subplot()
     plain_axes(axes)
     places = model_places(view)

@@ -38,8 +38,15 @@ def confusion_figure(confusion: ConfusionView, *, title: str = "") -> Figure:
     strength = np.where(right, shares, shares / FULL_MISTAKE)
     for row, column in np.argwhere(counts > 0):
         color = PAPER if strength[row, column] > 0.55 else INK
-        center = {"ha": "center", "va": "center"}
-        axes.text(column + 0.5, row + 0.5, f"{counts[row, column]:,}", **center, fontsize=8, color=color)
+        axes.text(
+            column + 0.5,
+            row + 0.5,
+            f"{counts[row, column]:,}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color=color,
+        )
     _name_classes(axes, names)
     if title:
         axes.set_title(clean(title), color=INK, fontsize=11, parse_math=False)

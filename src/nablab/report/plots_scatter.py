@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from nablab.report.graph_svg import clean
 from nablab.report.plots_labels import Rectangle, place_labels
-from nablab.report.plots_theme import GRID, INK, model_places, new_figure, percent_axis, plain_axes, stroke
+from nablab.report.plots_theme import (
+    GRID,
+    INK,
+    Margins,
+    model_places,
+    new_figure,
+    percent_axis,
+    plain_axes,
+    stroke,
+)
 from nablab.report.view_types import ComparisonView, PointView
 
 if TYPE_CHECKING:
@@ -28,7 +37,7 @@ def scatter_figure(
         x_label: what x is.
         seconds: x is a time, and ticks say so; otherwise it is a count.
     """
-    figure = new_figure(5.6, 3.9)
+    figure = new_figure(5.6, 3.9, Margins())
     axes = figure.add_subplot()
     plain_axes(axes)
     places = model_places(view)
@@ -57,8 +66,16 @@ def _draw_track(axes: Axes, track: Sequence[PointView], place: int) -> None:
     for index, point in enumerate(track):
         spread = [[point.accuracy - point.low], [point.high - point.accuracy]]
         size = 7.0 if index + 1 == len(track) else 4.0
-        bars = {"elinewidth": 1.2, "capsize": 0, "ecolor": look.color, "linestyle": "none"}
-        axes.errorbar(point.x, point.accuracy, spread, color=look.color, marker=look.marker, ms=size, **bars)
+        axes.errorbar(
+            point.x,
+            point.accuracy,
+            spread,
+            color=look.color,
+            marker=look.marker,
+            markersize=size,
+            linestyle="none",
+            elinewidth=1.2,
+        )
 
 
 def _log_axis(axes: Axes, seconds: bool) -> None:
@@ -108,26 +125,41 @@ def _name_tracks(
     """The name of each model beside its last point, where it covers least."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # what was measured must not move any more
-    to_pixels, renderer = axes.transData.transform, canvas.get_renderer()
-    dots = [tuple(map(float, to_pixels((p.x, p.accuracy)))) for track in tracks for p in track]
-    obstacles = [Rectangle(x - 6, y - 6, 12, 12) for x, y in dots]
-    ends = [tuple(map(float, to_pixels((track[-1].x, track[-1].accuracy)))) for track in tracks]
-    texts = []
+    axes.set_xlim(axes.get_xlim())  # what is measured now must not move any more
+    axes.set_ylim(axes.get_ylim())
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    names = []
     for track in tracks:
-        label = track[-1].label
-        color = stroke(places[label]).color
-        texts.append(axes.text(0, 0, clean(label), color=color, fontsize=9, va="bottom", parse_math=False))
-    boxes = [text.get_window_extent(renderer) for text in texts]
+        color, label = stroke(places[track[-1].label]).color, clean(track[-1].label)
+        names.append(axes.text(0, 0, label, transform=figure.transFigure, color=color, fontsize=9))
+        names[-1].set(va="bottom", parse_math=False)
+    boxes = [name.get_window_extent(renderer) for name in names]
     area = axes.get_window_extent(renderer)
     frame = Rectangle(area.x0, area.y0, area.width, area.height)
+    ends = [_pixels(axes, track[-1].x, track[-1].accuracy) for track in tracks]
+    obstacles = [one for track in tracks for point in track for one in _obstacles(axes, point)]
     corners = place_labels(ends, [(box.width + 2, box.height) for box in boxes], obstacles, frame)
-    to_data = axes.transData.inverted().transform
-    for text, corner, box, end in zip(texts, corners, boxes, ends, strict=True):
-        text.set_position(to_data(corner))
-        near = (min(max(end[0], corner[0]), corner[0] + box.width), corner[1] + box.height / 2)
-        if abs(near[0] - end[0]) + abs(near[1] - end[1]) > 24:
-            path = [to_data(near), to_data(end)]
-            axes.plot([p[0] for p in path], [p[1] for p in path], color=GRID, linewidth=1, zorder=0)
+    for name, corner, box, end in zip(names, corners, boxes, ends, strict=True):
+        across, up = figure.transFigure.inverted().transform(corner)
+        name.set_position((float(across), float(up)))
+        _lead(axes, (min(max(end[0], corner[0]), corner[0] + box.width), corner[1] + box.height / 2), end)
+
+
+def _pixels(axes: Axes, x: float, y: float) -> tuple[float, float]:
+    across, up = axes.transData.transform((x, y))
+    return float(across), float(up)
+
+
+def _obstacles(axes: Axes, point: PointView) -> tuple[Rectangle, Rectangle]:
+    """A point and its error bar."""
+    x, y = _pixels(axes, point.x, point.accuracy)
+    (_, low), (_, high) = _pixels(axes, point.x, point.low), _pixels(axes, point.x, point.high)
+    return Rectangle(x - 6, y - 6, 12, 12), Rectangle(x - 2, low, 4, high - low)
+
+
+def _lead(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A thin line from a name to its point, where they are not beside each other."""
+    if abs(start[0] - end[0]) + abs(start[1] - end[1]) > 24:
+        to_data = axes.transData.inverted().transform
+        (x1, y1), (x2, y2) = to_data(start), to_data(end)
+        axes.plot([x1, x2], [y1, y2], color=GRID, linewidth=1, zorder=0)

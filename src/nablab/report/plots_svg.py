@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import warnings
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from nablab.report.graph_svg import clean
 from nablab.report.plots_theme import DARK, GRID, GRID_DARK, INK, LIGHT, PAPER
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
-_RC = {"svg.fonttype": "none", "svg.hashsalt": "nablab", "path.simplify_threshold": 0.2}
+_RC: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "nablab", "path.simplify_threshold": 0.2}
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 #: CSS pixels in the points that matplotlib counts in.
 _PIXELS = 96 / 72
@@ -48,7 +49,12 @@ def themed_svg(figure: Figure, key: str, label: str) -> str:
     for element in root.iter():
         _restyle(element, key, used)
     width, height = (float(n) * _PIXELS for n in root.attrib["viewBox"].split()[2:])
-    root.attrib |= {"width": f"{width:.0f}", "height": f"{height:.0f}", "role": "img", "aria-label": label}
+    root.attrib |= {
+        "width": f"{width:.0f}",
+        "height": f"{height:.0f}",
+        "role": "img",
+        "aria-label": clean(label),
+    }
     root.attrib |= {"stroke-linejoin": "round", "fill": "#000"}
     ElementTree.register_namespace("", _SVG[1:-1])
     ElementTree.register_namespace("xlink", _HREF[1 : _HREF.index("}")])

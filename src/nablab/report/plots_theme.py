@@ -16,12 +16,22 @@ GRID = "#dcdfe3"
 GRID_DARK = "#31363d"
 PAPER = "#fefefd"  #: what lies behind
 
-#: Distinguishable with any colour vision together with dashes and markers; each at least 3:1 on white.
-LIGHT = ("#0b6bb5", "#c4500a", "#0a7f5b", "#8546a6", "#96690a", "#b8336e", "#56606b", "#0a7d92")
+#: Distinguishable with any colour vision together with dashes and markers; each at least 4.5:1 on the page.
+LIGHT = ("#0b6bb5", "#b94a08", "#0a7f5b", "#8546a6", "#8d6208", "#b8336e", "#56606b", "#09788c")
 #: The same hues for dark pages.
 DARK = ("#63b0f2", "#f2935c", "#48c79b", "#c79ae3", "#deb04a", "#f282b2", "#aab2bd", "#54c6da")
 DASHES = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)), (0, (6, 1.6, 1.4, 1.6)), "-", (0, (3, 1.2)), (0, (1, 1)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Room around axes for their labels, in inches."""
+
+    left: float = 0.62
+    right: float = 0.1
+    bottom: float = 0.46
+    top: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,11 +57,23 @@ def model_places(view: ComparisonView) -> dict[str, int]:
     return {row.label: position for position, row in enumerate(view.rows)}
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this size in inches that arranges its axes itself."""
+def new_figure(width: float, height: float, margins: Margins | None = None) -> Figure:
+    """An empty figure of this size in inches.
+
+    With given margins it is drawn once; without, it is drawn twice to find the room that its labels need.
+    """
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained", facecolor="none")
+    figure = Figure(figsize=(width, height), facecolor="none", layout=None if margins else "constrained")
+    if margins:
+        figure.subplots_adjust(
+            left=margins.left / width,
+            right=1 - margins.right / width,
+            bottom=margins.bottom / height,
+            top=1 - margins.top / height,
+            wspace=0.2,
+        )
+    return figure
 
 
 def plain_axes(axes: Axes) -> None:
