@@ -111,6 +111,13 @@ def test_train_returns_the_run(tmp_path: Path) -> None:
         nablab.train(Diverging, "digits", epochs=1, out=tmp_path / "b", progress=False)
 
 
+def test_a_slice_is_said_to_be_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from nablab.data.sources.fashion_mnist import load_slice
+
+    nablab.train("K", load_slice(), epochs=1, fraction=0.001, test_fraction=0.005, out=tmp_path / "a")
+    assert "nablab data fetch fashion-mnist" in capsys.readouterr().err.splitlines()[0]
+
+
 def test_a_plan_trains_nothing(tmp_path: Path) -> None:
     planned = nablab.plan(["mlp", "net_linear"], "digits", seeds=2, epochs=3, out=tmp_path / "a")
     assert not (tmp_path / "a").exists()

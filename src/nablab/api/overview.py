@@ -38,6 +38,8 @@ class Running:
         """`epoch 2/5, loss 0.512, accuracy 81.3 %`"""
         if not self.epochs:
             return self.note or "fitting"
+        if self.share >= 1:
+            return "measuring"
         parts = [f"epoch {min(self.epoch + 1, self.epochs)}/{self.epochs}"]
         if self.loss is not None:
             parts += [f"loss {self.loss:.3f}", f"accuracy {words.percent(self.accuracy)}"]
@@ -161,3 +163,15 @@ class Overview:
         self.running.pop(run, None)
         self._finished_weight += self._weights[run]
         self.ended += 1
+
+
+def time_left(seconds: float | None) -> str:
+    """How long it still takes, no finer than can be known; empty when it isn't known.
+
+    >>> time_left(0.2), time_left(41.7), time_left(185)
+    ('1 s left', '42 s left', '3 min 05 s left')
+    """
+    if seconds is None:
+        return ""
+    whole = max(1, round(seconds))
+    return f"{whole} s left" if whole < 100 else f"{words.seconds(whole)} left"

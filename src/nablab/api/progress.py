@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from nablab.api.overview import Overview
+from nablab.api.overview import Overview, time_left
 from nablab.report import words
 from nablab.runs.events import RunDone, RunEpoch, RunEvent, RunFailed
 from nablab.runs.planned import Plan
@@ -42,6 +42,11 @@ def watch(plan: Plan, events: Iterable[RunEvent], *, show: bool = True) -> Overv
             if display is not None:
                 display.show(overview, event, line)
     return overview
+
+
+def tell(line: str) -> None:
+    """Say a line that is no result: on stderr, or in the cell of a notebook."""
+    print(line, file=sys.stdout if in_notebook() else sys.stderr)
 
 
 def in_notebook() -> bool:
@@ -75,8 +80,8 @@ class LineDisplay:
         if not line or (isinstance(event, RunEpoch) and not self._few and now - self._last < QUIET_LINES):
             return
         self._last = now
-        left = overview.remaining
-        ahead = f" ({words.seconds(left)} left)" if left and overview.ended < overview.total else ""
+        left = time_left(overview.remaining)
+        ahead = f" ({left})" if left and overview.ended < overview.total else ""
         print(f"[{overview.ended}/{overview.total}] {line}{ahead}", file=self._stream, flush=True)
 
 
@@ -119,8 +124,8 @@ class TerminalDisplay:
         for run, going in overview.running.items():
             if run not in self._tasks:
                 self._tasks[run] = self._progress.add_task(run, total=1.0, detail="")
-            left = overview.run_remaining(run)
-            detail = going.detail + (f", {words.seconds(left)} left" if left else "")
+            left = time_left(overview.run_remaining(run)) if going.share < 1 else ""
+            detail = f"{going.detail}, {left}" if left else going.detail
             # An estimator says nothing until it is done: an unknown total makes its bar pulse.
             total = 1.0 if going.epochs else None
             self._progress.update(self._tasks[run], completed=going.share, total=total, detail=detail)
@@ -183,9 +188,8 @@ def summary_html(overview: Overview, *, interrupted: bool = False) -> str:
 
 
 def _overall(overview: Overview) -> str:
-    left = overview.remaining
-    ahead = f", {words.seconds(left)} left" if left is not None else ""
-    return f"{overview.ended} of {overview.total} runs{ahead}"
+    left = time_left(overview.remaining) if overview.ended < overview.total else ""
+    return ", ".join(part for part in (f"{overview.ended} of {overview.total} runs", left) if part)
 
 
 @contextmanager

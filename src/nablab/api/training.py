@@ -141,9 +141,11 @@ def add_to(
 
 
 def _run(plan: Plan, *, resume: bool = False, progress: bool) -> None:
-    from nablab.api.progress import watch
+    from nablab.api.progress import tell, watch
     from nablab.runs.execute import execute
 
+    if progress and plan.dataset.is_slice:
+        tell(f"{plan.dataset.name}: {plan.dataset.hint}")
     try:
         watch(plan, execute(plan, resume=resume), show=progress)
     except KeyboardInterrupt:
