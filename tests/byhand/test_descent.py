@@ -108,7 +108,7 @@ def test_a_linear_classifier_gets_half_of_the_spiral(seed: int) -> None:
     x, y, rng = spiral(seed)
     model = Softmax(3, l2=1e-3)
     params = final(descend(model.gradient, model.initial(rng, 2), x, y, lr=1.0, epochs=200))
-    assert 0.74 <= model.loss(params, x, y) <= 0.80  # 0.744 published, on other draws of the spiral
+    assert 0.74 <= model.loss(params, x, y) <= 0.79  # 0.744 published, on other noise
     assert 0.45 <= np.mean(model.scores(params, x).argmax(1) == y) <= 0.60
 
 

@@ -1,0 +1,62 @@
+"""Bringing what is claimed into the shape of its parameter, and saying what had to be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nablab.court.problem import Array
+from nablab.court.report import Cause
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A claim in the shape of its parameter.
+
+    Attributes:
+        values: float64 in that shape; None where it cannot be brought there.
+        fault: what is wrong even if the values are right; None for nothing.
+        single: whether it was given in less than double precision.
+    """
+
+    values: Array | None
+    fault: Cause | None = None
+    single: bool = False
+
+
+def fit(claims: dict[str, Any], name: str, shape: tuple[int, ...], samples: int | None) -> Fitted:
+    """The claim for one parameter."""
+    if name not in claims or claims[name].dtype == object:
+        return Fitted(None, Cause("missing", "the gradient has nothing for it"))
+    try:
+        given = np.asarray(claims[name], np.float64)
+    except (TypeError, ValueError):
+        return Fitted(None, Cause("shape", "it is no array of numbers"))
+    if not np.isfinite(given).all():
+        count = int((~np.isfinite(given)).sum())
+        return Fitted(None, Cause("not finite", f"{count} of {given.size} entries are not finite numbers"))
+    values, how = _in_shape(given, shape, samples)
+    if values is None:
+        return Fitted(None, Cause("shape", f"its shape is {given.shape}, the parameter's is {shape}"))
+    fault = None
+    if how:
+        code = "transposed" if how.startswith("it is the transpose") else "shape"
+        fault = Cause(code, f"{how}: its shape is {given.shape}, the parameter's is {shape}")
+    return Fitted(values, fault, single=claims[name].dtype.itemsize < 8)
+
+
+def _in_shape(given: Array, shape: tuple[int, ...], samples: int | None) -> tuple[Array | None, str]:
+    """The values in that shape, and what is to be said of it."""
+    if given.shape == shape:
+        return given, ""
+    if len(shape) == 2 and given.shape == shape[::-1] and min(shape) > 1:
+        return given.T, "it is the transpose of the right gradient"
+    if given.size == int(np.prod(shape)) and tuple(n for n in given.shape if n > 1) == tuple(
+        n for n in shape if n > 1
+    ):
+        return given.reshape(shape), "the values are right, axes of length 1 are not"
+    if samples and given.shape == (samples, *shape):
+        return given.sum(axis=0), "it is not summed over the samples"
+    return None, ""

@@ -1,0 +1,166 @@
+"""The trial: a claimed gradient against central differences, a verdict for each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nablab.court.case import Case
+from nablab.court.causes import find_cause
+from nablab.court.differences import Precision, measure_precision
+from nablab.court.evidence import Evidence, gather
+from nablab.court.fit import Fitted, fit
+from nablab.court.problem import GradientFunction, LossFunction, Problem, make_problem
+from nablab.court.report import Cause, CourtReport, Finding
+
+#: How far the second point is from the first, where that one tells too little.
+_NUDGE = 0.1
+
+
+def gradcheck(
+    loss: LossFunction,
+    gradient: GradientFunction,
+    params: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    rtol: float = 1e-5,
+    entries: int = 120,
+    seed: int = 0,
+) -> CourtReport:
+    """Hold a gradient against central differences of its loss, and say what is wrong with it.
+
+    Computed in float64, whatever the parameters come as. Where the gradient vanishes at the given point, or
+    kinks (ReLU at 0) leave too little to compare, a parameter is tried at a second point nearby.
+
+    Args:
+        loss: of (params, x, y), returns a number; must be the same for the same arguments.
+        gradient: of (params, x, y), returns a mapping with an array for each parameter, in its shape.
+        params: a mapping of named arrays.
+        x: the inputs, samples along the first axis.
+        y: the labels or targets.
+        rtol: relative tolerance. For single precision it is 1e-4 (the gradient) or 1e-3 (the loss) at least.
+        entries: a parameter with more is looked at on a grid of about so many, and along random directions.
+        seed: draws these.
+
+    >>> import numpy as np
+    >>> def loss(params, x, y):
+    ...     return np.mean((x @ params["w"] - y) ** 2)
+    >>> def gradient(params, x, y):
+    ...     return {"w": x.T @ (x @ params["w"] - y) / len(x)}
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
+    >>> print(gradcheck(loss, gradient, {"w": np.ones(2)}, x, np.zeros(3)))
+    the gradient is wrong for w (1 of 1 parameters)
+    w  wrong: it lacks a factor 2 (times 0.5)
+
+    Raises:
+        UserError: there is nothing to be judged: the loss or the gradient fails, changes from call to call,
+            is not finite, or returns something else.
+    """
+    problem = make_problem(loss, gradient, params, x, y)
+    rng = np.random.default_rng(seed)
+    precision = measure_precision(problem, rng)
+    held = _Trial(problem, precision, rtol, entries, seed)
+    findings = {finding.name: finding for finding in held.findings(problem.params)}
+    unclear = [name for name, finding in findings.items() if finding.remark]
+    if unclear:
+        findings |= _second_look(held, findings, unclear, rng)
+    notes = _notes(problem, precision)
+    return CourtReport(
+        tuple(findings.values()), problem.value(), precision.step, precision.single, tuple(notes)
+    )
+
+
+class _Trial:
+    """One point of the parameters."""
+
+    def __init__(self, problem: Problem, precision: Precision, rtol: float, entries: int, seed: int) -> None:
+        self.problem = problem
+        self.precision = precision
+        self.rtol = max(rtol, 1e-3) if precision.single else rtol
+        self.entries = entries
+        self.seed = seed
+
+    def findings(self, names: Iterable[str]) -> list[Finding]:
+        """The verdicts on some of the parameters."""
+        problem = self.problem
+        claims = problem.claim()
+        fitted = {name: fit(claims, name, p.shape, problem.samples) for name, p in problem.params.items()}
+        evidence = {
+            name: self._evidence(name, fitted[name]) for name in names if fitted[name].values is not None
+        }
+        usable = {name: f.values for name, f in fitted.items() if f.values is not None}
+        case = Case(problem, self.precision, usable, evidence, self.rtol)
+        return [self._finding(case, name, fitted[name]) for name in names]
+
+    def _evidence(self, name: str, fitted: Fitted) -> Evidence:
+        assert fitted.values is not None
+        rtol = max(self.rtol, 1e-4) if fitted.single else self.rtol
+        # One stream a parameter of the seed: equal shapes get equal grids, so that they can be compared.
+        rng = np.random.default_rng(self.seed)
+        return gather(self.problem, name, fitted.values, self.precision, rng, entries=self.entries, rtol=rtol)
+
+    def _finding(self, case: Case, name: str, fitted: Fitted) -> Finding:
+        shape = self.problem.params[name].shape
+        if name not in case.evidence:
+            return Finding(name, shape, False, None, None, 0, cause=fitted.fault)
+        evidence = case.evidence[name]
+        cause: Cause | None = fitted.fault if evidence.right else find_cause(case, evidence)
+        kinks = int(evidence.kinks.sum())
+        remark = ""
+        if evidence.vanishes:
+            remark = "zero here"
+        elif 2 * kinks > evidence.kinks.size:
+            remark = "kinks here"
+        return Finding(
+            name,
+            shape,
+            cause is None,
+            evidence.relative_error,
+            evidence.cosine,
+            int(evidence.judged.sum()),
+            kinks,
+            cause,
+            remark if cause is None else "",
+        )
+
+
+def _second_look(
+    held: _Trial, findings: dict[str, Finding], names: list[str], rng: np.random.Generator
+) -> dict[str, Finding]:
+    """The verdicts at a point nearby, for parameters of which the given one tells too little."""
+    problem = held.problem
+    nearby = problem.at(
+        {name: np.asarray(p + _NUDGE * rng.standard_normal(p.shape)) for name, p in problem.params.items()}
+    )
+    if not np.isfinite(nearby.value()):
+        return {}
+    trial = _Trial(nearby, held.precision, held.rtol, held.entries, held.seed)
+    return {
+        finding.name: replace(
+            finding,
+            kinks=findings[finding.name].kinks,
+            remark=_remark(findings[finding.name].remark, finding),
+        )
+        for finding in trial.findings(names)
+    }
+
+
+def _remark(first: str, second: Finding) -> str:
+    if not second.right:
+        return ""
+    if second.remark == "zero here":
+        return "zero, here and at a point nearby"
+    why = "it is zero here" if first == "zero here" else "the loss has a kink here"
+    return f"compared at a point nearby, since {why}"
+
+
+def _notes(problem: Problem, precision: Precision) -> Iterable[str]:
+    extra = [name for name in problem.claim() if name not in problem.params]
+    if extra:
+        yield f"the gradient also has {', '.join(map(str, extra))}, which the parameters have not"
+    if precision.single:
+        yield "the loss is computed in single precision: errors below about 0.1 % cannot be seen"
