@@ -62,7 +62,7 @@ def all_curves_figure(
     Strokes belong to models by their row in the table, here as in `scatter_figure`.
     """
     longest = max((len(curves.label) for curves in view.curves), default=0)
-    figure = new_figure(8.6, 4.4, Margins(right=min(0.4 + 0.078 * longest, 3.0)))
+    figure = new_figure(8.6, 4.4, Margins(right=min(0.4 + 0.07 * longest, 3.0)))
     axes = figure.add_subplot()
     plain_axes(axes)
     places = model_places(view)

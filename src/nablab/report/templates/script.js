@@ -30,7 +30,7 @@
   }
 
   function copyButtons() {
-    for (const block of document.querySelectorAll("pre[data-copy]")) {
+    for (const block of document.querySelectorAll(".code")) {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "copy";
@@ -45,7 +45,7 @@
         }
         setTimeout(() => { button.textContent = "Copy"; }, 1600);
       });
-      block.before(button);
+      block.append(button);
     }
   }
 
