@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,13 +72,15 @@ class Evidence:
     @property
     def vanishes(self) -> bool:
         """Whether nothing is there to compare: claim and measurement are zero, as far as can be told."""
-        return bool(np.all((np.abs(self.measured) <= self.tolerance) | ~self.judged)) and not np.any(
-            self.claimed[self.judged]
-        )
+        zero = float(np.max(self.tolerance, initial=0.0))
+        measured = np.abs(self.measured[self.judged])
+        return bool(np.all(measured <= zero) and np.all(np.abs(self.whole) <= zero))
 
     @property
     def relative_error(self) -> float:
         """|claimed - measured| / max(|claimed|, |measured|), Euclidean, over what can be compared."""
+        if self.vanishes:
+            return 0.0
         g, n = self.pair()
         largest = max(np.linalg.norm(g), np.linalg.norm(n))
         return float(np.linalg.norm(g - n) / largest) if largest > 0 else 0.0
@@ -87,7 +90,9 @@ class Evidence:
         """Of the angle between claim and measurement; None where one of them is zero."""
         g, n = self.pair()
         lengths = np.linalg.norm(g) * np.linalg.norm(n)
-        return float(np.clip(g @ n / lengths, -1, 1)) if lengths > 0 else None
+        if self.vanishes or not lengths > 0:
+            return None
+        return float(np.clip(g @ n / lengths, -1, 1))
 
     def pair(self) -> tuple[Array, Array]:
         """Claim and measurement, flat, where they can be compared."""
@@ -116,38 +121,45 @@ def gather(
 ) -> Evidence:
     """Measure the gradient of one parameter by central differences, and lay the claim beside it.
 
-    Parameters of more than `entries` entries are looked at on a grid of random rows and columns, and along
-    random directions that move every entry; if one of those disagrees, the wrong entry is found by halving
-    and the grid is laid through it.
+    Parameters of more than `entries` entries are looked at on a grid of rows and columns, half of them those
+    with the largest claims, half random; and along random directions that move every entry. If one of those
+    disagrees, the wrong entry is found by halving, and the grid is laid through it.
     """
-    rows = _grid(claimed.shape, entries, rng, through=None)
+    rows = _grid(claimed, entries, rng)
     evidence = _on_rows(problem, name, claimed, precision, rows, rtol)
     if evidence.complete or not evidence.right:
         return evidence
     place = _wrong_elsewhere(problem, evidence, precision, rng)
     if place is None:
         return evidence
-    rows = _grid(claimed.shape, entries, rng, through=place)
+    rows = tuple(np.unique(np.append(r, i)) for r, i in zip(rows, place, strict=True))
     return replace(_on_rows(problem, name, claimed, precision, rows, rtol), elsewhere=place)
 
 
-def _grid(
-    shape: tuple[int, ...], entries: int, rng: np.random.Generator, through: tuple[int, ...] | None
-) -> tuple[Array, ...]:
-    """Random indices of each axis, about `entries` in their product; equal axes get the same ones."""
-    if int(np.prod(shape)) <= entries:
+def _grid(claimed: Array, entries: int, rng: np.random.Generator) -> tuple[Array, ...]:
+    """Indices of each axis, about `entries` in their product; axes of one length get the same ones."""
+    shape = claimed.shape
+    if claimed.size <= entries:
         return tuple(np.arange(size) for size in shape)
     counts = list(shape)
-    while int(np.prod(counts)) > entries:
+    while math.prod(counts) > entries:
         counts[int(np.argmax(counts))] = max(1, int(max(counts) * 0.8))
-    drawn: dict[int, Array] = {}
-    for size, count in zip(shape, counts, strict=True):
-        if len(drawn.get(size, ())) < count:
-            drawn[size] = np.sort(rng.choice(size, count, replace=False))
-    rows = [drawn[size] for size in shape]
-    if through is not None:
-        rows = [np.unique(np.append(r, i)) for r, i in zip(rows, through, strict=True)]
-    return tuple(rows)
+    weight: dict[int, Array] = {}
+    for axis, size in enumerate(shape):
+        others = tuple(i for i in range(claimed.ndim) if i != axis)
+        weight[size] = weight.get(size, np.zeros(size)) + np.abs(claimed).sum(axis=others)
+    drawn = {
+        size: _indices(weight[size], max(c for s, c in zip(shape, counts, strict=True) if s == size), rng)
+        for size in weight
+    }
+    return tuple(drawn[size] for size in shape)
+
+
+def _indices(weight: Array, count: int, rng: np.random.Generator) -> Array:
+    """`count` of them: the heavier half by weight, the rest by chance."""
+    heaviest = np.argsort(-weight, kind="stable")
+    first, rest = np.split(heaviest, [(count + 1) // 2])
+    return np.sort(np.concatenate([first, rng.choice(rest, count - len(first), replace=False)]))
 
 
 def _on_rows(
