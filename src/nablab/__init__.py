@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nablab import errors
     from nablab.api.catalog import catalog, spec
+    from nablab.api.checking import GradientCheck, gradcheck
     from nablab.api.comparison import Comparison, ComparisonTable
     from nablab.api.inspection import Inspection, inspect
     from nablab.api.planning import PlannedComparison, plan
@@ -34,6 +35,7 @@ _HOMES = {
     "Comparison": "nablab.api.comparison",
     "ComparisonTable": "nablab.api.comparison",
     "Dataset": "nablab.data.dataset",
+    "GradientCheck": "nablab.api.checking",
     "Inspection": "nablab.api.inspection",
     "NablabError": "nablab.errors",
     "PlannedComparison": "nablab.api.planning",
@@ -47,6 +49,7 @@ _HOMES = {
     "compare": "nablab.api.training",
     "delete_run": "nablab.api.records",
     "fetch": "nablab.api.sources",
+    "gradcheck": "nablab.api.checking",
     "inspect": "nablab.api.inspection",
     "list_runs": "nablab.api.records",
     "load": "nablab.api.sources",
@@ -67,6 +70,7 @@ __all__ = [
     "Comparison",
     "ComparisonTable",
     "Dataset",
+    "GradientCheck",
     "Inspection",
     "NablabError",
     "PlannedComparison",
@@ -81,6 +85,7 @@ __all__ = [
     "delete_run",
     "errors",
     "fetch",
+    "gradcheck",
     "inspect",
     "list_runs",
     "load",

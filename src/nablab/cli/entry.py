@@ -59,6 +59,12 @@ _register(
     "nablab inspect '32C3-ReLU-MaxPool2-K' my_net.py:MyNet --svg graphs",
 )
 _register(
+    "check",
+    "Hold a gradient against finite differences, and say what is wrong with it.",
+    "nablab check my_gradient.py",
+    "nablab check lenet",
+)
+_register(
     "predict",
     "Ask a trained model about pictures.",
     "nablab predict results/runs/lenet-f0.1-s0 picture.png",
