@@ -36,8 +36,8 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path, pack: type[bytes]) -> 
         (idx((2, 3, 4), VALUES.tobytes()[:-1]), r"announces 24 bytes \(2, 3, 4\), it holds 23"),
         (idx((2, 3, 4), VALUES.tobytes() + b"x"), "it holds more"),
         (idx((2**32 - 1,) * 4, b"x"), "at most 1,073,741,824 are read"),
-        (gzip.compress(idx((24,), VALUES.tobytes()))[:-9], "cannot be read"),
-        (gzip.compress(idx((24,), VALUES.tobytes()))[:-8] + b"\0" * 8, "cannot be read"),
+        (gzip.compress(idx((24,), VALUES.tobytes()), mtime=0)[:-9], "cannot be read"),
+        (gzip.compress(idx((24,), VALUES.tobytes()), mtime=0)[:-8] + b"\0" * 8, "cannot be read"),
         (b"\x1f\x8b junk", "cannot be read"),
     ],
 )
