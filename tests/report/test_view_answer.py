@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from nablab.analysis.comparison import Pair
 from nablab.analysis.results import load_results
 from nablab.report.view import comparison_view
+from nablab.report.view_answer import headline
 from nablab.runs.store import RunFolder
 
 
@@ -63,7 +66,7 @@ def test_one_seed_is_enough_without_chance(factory, answer):
     near = replace(factory.NEAREST, label="knn1", skill=2.0)
     headline, notes = answer([factory.NEAREST, near], seeds=(0,))
     assert headline.startswith("Use knn1: it gets ")
-    assert "(no chance in it)" in headline
+    assert "(the seed changes nothing)" in headline
     assert not any("One seed" in note for note in notes)
 
 
@@ -75,6 +78,26 @@ def test_a_model_with_one_seed_is_not_placed_beside_others(factory, tmp_path):
     assert view.rows[0].main.rank is None
     assert view.headline.startswith("Use lenet_tiny:")
     assert view.headline.endswith("lenet cannot be placed: one seed only of lenet.")
+
+
+def test_a_lead_that_two_wild_seeds_cannot_settle_is_not_called_a_tie():
+    """knn leads net by 40 points, net's two seeds are far apart, and mlp is surely worse than knn."""
+
+    def done(label, accuracy, rank):
+        cell = SimpleNamespace(
+            accuracy=accuracy, accuracy_sd=None, n=2, seeded=True, rank=rank, fraction=1.0, clock=None
+        )
+        return SimpleNamespace(label=label, parameters=None, cells=(cell,))
+
+    table = [done("knn", 0.99, 1), done("mlp", 0.89, 2), done("net", 0.6, 2)]
+    pairs = (
+        Pair("knn", "mlp", "better", 0.1, p=0.001),
+        Pair("knn", "net", "tie", 0.39, p=0.1),
+        Pair("mlp", "net", "tie", 0.29, p=0.2),
+    )
+    said = headline(table, (1.0,), {1.0: pairs})
+    assert "ties" not in said
+    assert said.endswith("It is better than mlp. Its lead over net is not certain: more seeds would tell.")
 
 
 def test_one_model_alone(factory, answer):

@@ -32,7 +32,7 @@ class Inspection:
         input_shape: (C, H, W), or (D,) for features.
         classes: their number.
         latency: seconds for one image alone, untrained weights, median of repeats; None for estimators.
-        svg: its graph as an SVG drawing; None for estimators, and for modules that cannot be traced.
+        svg: its graph as an SVG drawing; None for estimators.
     """
 
     record: ModelRecord
@@ -130,6 +130,7 @@ def inspect(
         UserError: an unknown model, one that does not fit, or a user's file that fails.
     """
     from nablab.models.reference import resolve
+    from nablab.report.graph import model_svg
     from nablab.runs.describe import describe_model
 
     resolved = resolve(model)
@@ -138,7 +139,7 @@ def inspect(
     if resolved.kind == "estimator":
         return Inspection(record, shape, classes)
     seconds = _latency(resolved, shape, classes) if latency else None
-    return Inspection(record, shape, classes, seconds, _graph(resolved, record, shape, classes))
+    return Inspection(record, shape, classes, seconds, model_svg(record.layers, record.graph))
 
 
 def _fits(data: str | Path | Dataset | None, input_shape: Shape | None, classes: int) -> tuple[Shape, int]:
@@ -178,17 +179,6 @@ def _latency(model: Model, shape: Shape, classes: int) -> float:
 
     at_1, _ = prediction_seconds(scores, np.zeros((256, *shape), np.float32))
     return float(at_1)
-
-
-def _graph(model: Model, record: ModelRecord, shape: Shape, classes: int) -> str | None:
-    from nablab.report.graph import module_svg, spec_svg
-
-    if model.spec is not None:
-        return spec_svg(record.layers)
-    from nablab.models.torch_module import trace_graph
-
-    graph = trace_graph(_module(model, shape, classes), shape)
-    return None if graph is None else module_svg(graph)
 
 
 def _shape(shape: Shape) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nablab.analysis.comparison import Pair
-from nablab.report.graph_network import spec_svg
+from nablab.report.graph import model_svg
 from nablab.report.html_matrix import Matrix, make_matrix
 from nablab.report.html_pictures import EmbeddedPicture, embed
 from nablab.report.plots import all_curves_figure, curves_figure, scatter_figure
@@ -247,5 +247,5 @@ def _section(view: SectionView, row: TableRow) -> Section:
         row=row,
         curves=tuple(plots),
         matrix=make_matrix(view.confusion) if view.confusion else None,
-        graph=spec_svg(view.layers, f"the network {view.label}") if view.layers else "",
+        graph=model_svg(view.layers, view.graph, f"the network {view.label}"),
     )

@@ -148,14 +148,17 @@ def _module(material: Material, section: SectionView) -> Iterator[Cell]:
         name = section.reference.rpartition(":")[2]
         yield _code(f"print(Path({_quoted(path)}).read_text())")
         yield _code(*_inspected(_quoted(f"{path}:{name}"), material.view))
-        yield _code("SVG(network.svg) if network.svg else print('This module cannot be traced.')")
+        yield _code("SVG(network.svg)")
         return
     where = section.source_file or "a class of the session that trained it"
-    yield _text(f"Its code is not beside this notebook ({where}); its layers are in the records.")
+    yield _text(
+        f"Its code is not beside this notebook ({where}); its layers and its graph are in the records."
+    )
     if not material.training:
         yield _code(
-            "from nablab.report.graph import spec_svg",
-            f"SVG(spec_svg(view.section({_quoted(section.label)}).layers))",
+            "from nablab.report.graph import model_svg",
+            f"section = view.section({_quoted(section.label)})",
+            "SVG(model_svg(section.layers, section.graph))",
         )
 
 

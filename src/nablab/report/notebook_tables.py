@@ -100,7 +100,7 @@ def _accuracy_row(label: str, cell: CellView) -> tuple[str, ...]:
         plus_minus(cell.accuracy, cell.accuracy_sd),
         percent(cell.accuracy_low),
         percent(cell.accuracy_high),
-        seeds if cell.seeded else "no chance in it",
+        seeds if cell.seeded else "the seed changes nothing",
         NOTHING if cell.loss is None else f"{cell.loss:.4f}",
         seconds(cell.train_seconds),
         seconds(cell.wall_seconds),

@@ -38,6 +38,7 @@ def section(results: Results, row: RowView, images: Mapping[int, Picture]) -> Se
         calibration_error=calibration,
         brier=squared,
         layers=record.model.layers,
+        graph=record.model.graph,
         spec=record.model.spec,
         input_shape=record.data.input_shape,
         kept=_kept(shown),

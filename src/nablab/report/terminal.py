@@ -98,7 +98,7 @@ def _table(view: ComparisonView, kept: Sequence[Column], wide: Sequence[int]) ->
 
 
 def _failure(failure: FailureView) -> str:
-    where = "" if failure.epoch is None else f" in epoch {failure.epoch}"
-    step = "" if failure.step is None else f", step {failure.step}"
+    where = "" if failure.epoch is None else f" in epoch {failure.epoch + 1}"
+    step = "" if failure.step is None else f", step {failure.step + 1}"
     what = f"{failure.label} at {share(failure.fraction)}, seed {failure.seed}: {failure.kind}{where}{step}"
     return f"{what}: {failure.message}"

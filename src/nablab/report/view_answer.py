@@ -37,13 +37,17 @@ def _answer(done: Mapping[str, tuple[RowView, CellView]], pairs: Sequence[Pair])
     best = next(label for label, (_, cell) in done.items() if cell.rank == 1)
     sentences = [f"Use {best}: it gets {_result(done[best][1])}."]
     by_other = {pair.b if pair.a == best else pair.a: pair for pair in pairs if best in (pair.a, pair.b)}
-    ties = [label for label in done if label != best and by_other[label].verdict == "tie"]
+    level = [label for label in done if label != best and by_other[label].verdict == "tie"]
+    ties = [label for label in level if done[label][1].rank == 1]
+    unsure = [label for label in level if label not in ties]
     beaten = [label for label in done if label != best and _beats(best, by_other[label])]
     open_ = [label for label in done if label != best and by_other[label].verdict == "undecided"]
     if ties:
         sentences.append(_ties(best, ties, done))
     if beaten:
         sentences.append(_beaten(beaten, len(done)))
+    if unsure:
+        sentences.append(f"Its lead over {listed(unsure)} is not certain: more seeds would tell.")
     if open_:
         sentences.append(f"{listed(open_)} cannot be placed: {by_other[open_[0]].reason}.")
     return " ".join(sentences)
@@ -54,7 +58,11 @@ def _beats(best: str, pair: Pair) -> bool:
 
 
 def _result(cell: CellView) -> str:
-    runs = f"mean of {cell.n} seeds" if cell.n > 1 else ("one seed" if cell.seeded else "no chance in it")
+    runs = (
+        f"mean of {cell.n} seeds"
+        if cell.n > 1
+        else ("one seed" if cell.seeded else "the seed changes nothing")
+    )
     return (
         f"{plus_minus(cell.accuracy, cell.accuracy_sd)} of the test images right ({runs}), "
         f"trained on {_of_images(cell.fraction)}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nablab.analysis.comparison import Pair
 from nablab.analysis.curves import Curves
 from nablab.errors import UserError, did_you_mean
-from nablab.models.model import LayerRow
+from nablab.models.model import LayerRow, ModuleGraph
 
 #: uint8, (H, W) grey or (H, W, 3) RGB.
 Picture = NDArray[np.uint8]
@@ -141,7 +141,8 @@ class SectionView:
     confusion: ConfusionView | None
     calibration_error: float | None  #: expected calibration error, 15 bins; None for margins
     brier: float | None  #: None for margins
-    layers: tuple[LayerRow, ...]  #: of a network or module; what the graph is drawn from
+    layers: tuple[LayerRow, ...]  #: of a network or module
+    graph: ModuleGraph | None  #: of a module that could be traced; drawn in place of its layers
     spec: str | None  #: canonical layer string of a network
     input_shape: tuple[int, ...]
     kept: str  #: in words, which weights were measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nablab.models.model import LayerRow, Model
+from nablab.models.model import LayerRow, Model, ModuleGraph
 from nablab.runs.record import ModelRecord
 
 
@@ -15,7 +15,7 @@ def describe_model(model: Model, input_shape: tuple[int, ...], classes: int) -> 
         UserError: a network that doesn't fit the data (which layer, which shape), or a user's module that
             fails (its own error and line).
     """
-    rows = _layers(model, input_shape, classes)
+    rows, graph = _structure(model, input_shape, classes)
     costs: dict[str, Any] = {}
     if rows is not None:
         from nablab.models.cost import count
@@ -34,17 +34,22 @@ def describe_model(model: Model, input_shape: tuple[int, ...], classes: int) -> 
         spec=None if model.spec is None else str(model.spec),
         source_file=model.source_file,
         seeded=model.seeded,
+        graph=graph,
         **costs,
     )
 
 
-def _layers(model: Model, input_shape: tuple[int, ...], classes: int) -> tuple[LayerRow, ...] | None:
+def _structure(
+    model: Model, input_shape: tuple[int, ...], classes: int
+) -> tuple[tuple[LayerRow, ...] | None, ModuleGraph | None]:
+    """The layers of a network or module, and the graph of a module that can be followed."""
     if model.spec is not None:
         from nablab.models.shapes import trace
 
-        return trace(model.spec, input_shape, classes)
+        return trace(model.spec, input_shape, classes), None
     if model.factory is not None:
-        from nablab.models.torch_module import describe
+        from nablab.models.torch_module import describe, trace_graph
 
-        return describe(model.factory(input_shape, classes), input_shape)
-    return None
+        module = model.factory(input_shape, classes)
+        return describe(module, input_shape), trace_graph(module, input_shape)
+    return None, None

@@ -16,7 +16,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from nablab.models.model import LayerRow, ModelKind, ScoreKind, SourceFile
+from nablab.models.model import LayerRow, ModelKind, ModuleGraph, ScoreKind, SourceFile
 
 #: Rises when a field changes its meaning or goes; new optional fields do not raise it.
 SCHEMA_VERSION = 1
@@ -38,6 +38,7 @@ class ModelRecord:
     flops: int | None = None  #: 2 x macs
     spec: str | None = None  #: canonical layer string of a network
     layers: tuple[LayerRow, ...] = ()
+    graph: ModuleGraph | None = None  #: of a user's module whose code can be followed; what is drawn
     source_file: SourceFile | None = None
     seeded: bool = True  #: False for methods that the seed does not change (nearest neighbours, SVC)
 
