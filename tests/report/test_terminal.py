@@ -66,7 +66,7 @@ def test_a_long_name_is_cut_before_the_accuracies_go(factory, tmp_path):
 def test_the_answer_the_failures_and_the_notes_are_printed(view):
     text = " ".join(printed(view, 120).split())
     assert view.headline in text
-    assert "MyNet at 10 %, seed 2: diverged in epoch 2, step 57: the loss is not finite" in text
+    assert "MyNet at 10 %, seed 2: diverged in epoch 3, step 58: the loss is not finite" in text
     for note in view.notes:
         assert note in text
 

@@ -190,6 +190,7 @@ def test_picture_of_other_values_and_channels():
     assert picture(color, 0, 255)[0, 1].tolist() == [1, 5, 9]
     assert picture(color[:2], 0, 255).tolist() == [[2, 3], [4, 5]]
     assert picture(np.zeros((1, 2, 2), np.float32), 0.0, 0.0).tolist() == [[0, 0], [0, 0]]
+    assert picture(np.array([[[0, 8, 16]]], np.uint8), 0.0, 16.0).tolist() == [[0, 128, 255]]
 
 
 def test_features_have_no_pictures(factory, view_of):

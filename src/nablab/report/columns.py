@@ -26,7 +26,7 @@ class Column:
 
 
 def columns(view: ComparisonView) -> tuple[Column, ...]:
-    """Rank, model, costs at the largest fraction, then the accuracy at each fraction."""
+    """Rank, model, the accuracy at each fraction, what the model is, and costs at the largest fraction."""
     rows = view.rows
     mains = [row.main for row in rows]
     accuracies = [
@@ -36,6 +36,7 @@ def columns(view: ComparisonView) -> tuple[Column, ...]:
     return (
         Column("rank", tuple(_rank(cell) for cell in mains), 9),
         Column("model", tuple(row.label for row in rows), 11, numeric=False, narrowest=20),
+        *accuracies,
         Column("detail", tuple(row.detail for row in rows), 1, numeric=False, narrowest=16),
         Column("parameters", tuple(short(row.parameters) for row in rows), 8),
         Column("MACs", tuple(short(row.macs) for row in rows), 6),
@@ -44,7 +45,6 @@ def columns(view: ComparisonView) -> tuple[Column, ...]:
         Column("wall", tuple(_time(cell, "wall_seconds") for cell in mains), 3),
         Column("1 image", tuple(_time(cell, "predict_seconds_1") for cell in mains), 4),
         Column("1 of 256", tuple(_time(cell, "predict_seconds_256") for cell in mains), 5),
-        *accuracies,
     )
 
 

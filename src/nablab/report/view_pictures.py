@@ -19,20 +19,18 @@ def pictures(results: Results) -> dict[int, Picture]:
             found |= dict(zip(run.examples.indices.tolist(), run.examples.images, strict=True))
     if not found:
         return {}
-    low = min(float(image.min()) for image in found.values())
-    high = max(float(image.max()) for image in found.values())
+    low, high = results.runs[0].record.data.value_range
     return {index: picture(image, low, high) for index, image in sorted(found.items())}
 
 
 def picture(image: NDArray[Any], low: float, high: float) -> Picture:
     """An image (C, H, W) as grey (H, W) or RGB (H, W, 3), one to three channels as they are.
 
-    uint8 stays; other values are mapped from [low, high] to 0..255. Channels that are not three
-    become the grey of their mean.
+    Values are mapped from [low, high] to 0..255. Channels that are not three become the grey of their mean.
     """
-    if image.dtype != np.uint8:
+    if image.dtype != np.uint8 or (low, high) != (0, 255):
         span = high - low or 1.0
-        image = np.rint(np.clip((image - low) / span, 0, 1) * 255).astype(np.uint8)
+        image = np.rint(np.clip((image.astype(np.float64) - low) / span, 0, 1) * 255).astype(np.uint8)
     if image.shape[0] == 3:
         return np.ascontiguousarray(image.transpose(1, 2, 0))
     return np.asarray(np.rint(image.mean(axis=0)), dtype=np.uint8)
