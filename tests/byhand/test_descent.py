@@ -116,8 +116,8 @@ def test_a_linear_classifier_gets_half_of_the_spiral(seed: int) -> None:
 def test_hundred_relu_units_get_the_spiral(seed: int) -> None:
     x, y, rng = spiral(seed)
     net = MLP((2, 100, 3), "relu", l2=1e-3, deviation=0.01)
-    # Past 2,500 steps the objective moves in the third digit only; 10,000 are the lecture's.
+    # 10,000 are the lecture's steps; past 2,500 only the third digit still moves.
     steps = 10_000 if seed == 0 else 2_500
     params = final(descend(net.gradient, net.initial(rng), x, y, lr=1.0, epochs=steps))
-    assert 0.240 <= net.loss(params, x, y) <= (0.251 if seed == 0 else 0.30)
+    assert 0.240 <= net.loss(params, x, y) <= (0.251 if seed == 0 else 0.265)
     assert np.mean(net.scores(params, x).argmax(1) == y) > 0.97

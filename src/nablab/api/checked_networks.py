@@ -38,23 +38,29 @@ def check_model(
     """A network of the layer language, or a user's module, on a random batch unless one is given."""
     import torch
 
-    if model.spec is not None:
-        from nablab.models.initial import initial_weights
-        from nablab.models.torch_net import build
-
-        module = build(model.spec, shape, classes)
-        weights = initial_weights(model.spec, shape, classes, seed)
-        module.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
-    else:
-        assert model.factory is not None
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            module = model.factory(shape, classes)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module = _built(model, shape, classes, seed)
     if x is None:
         rng = np.random.default_rng(seed)
         x = rng.standard_normal((SAMPLES, *shape))
         y = rng.integers(0, classes, SAMPLES)
     return check_torch_module(module, x, y, loss, seed)
+
+
+def _built(model: Model, shape: tuple[int, ...], classes: int, seed: int) -> Any:
+    if model.spec is None:
+        assert model.factory is not None
+        return model.factory(shape, classes)
+    import torch
+
+    from nablab.models.initial import initial_weights
+    from nablab.models.torch_net import build
+
+    module = build(model.spec, shape, classes)
+    weights = initial_weights(model.spec, shape, classes, seed)
+    module.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+    return module
 
 
 def check_torch_module(

@@ -22,7 +22,7 @@ from nablab.court.problem import Array, Params, Problem
 from nablab.errors import UserError
 
 #: Samples that are looked at one by one, units of all layers together, and entries of the first weights.
-SAMPLES, UNITS, ENTRIES = 6, 300, 24
+SAMPLES, UNITS, ENTRIES = 5, 300, 12
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _points(
         columns.append(
             [a[clear] for a in (here.z, there.a, *_divided(here.error, back), *_divided(told, claimed_back))]
         )
-    if not columns or sum(column[0].size for column in columns) < 3:
+    if not columns or sum(column[0].size for column in columns) < 2:
         return None
     return Points(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
 
