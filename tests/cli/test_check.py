@@ -65,6 +65,12 @@ def written(folder: Path, text: str) -> str:
     return str(path)
 
 
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = check(capsys, "--help")
+    assert code == 0
+    assert "nablab check my_gradient.py" in out
+
+
 def test_a_right_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, err = check(capsys, written(tmp_path, RIGHT))
     assert (code, err) == (0, "")

@@ -322,9 +322,6 @@ def test_the_derivative_of_a_softmax_output_is_missed() -> None:
     net = MLP((D, 6, K), "tanh", "square of softmax")
     params = away_from_zero(net.initial(np.random.default_rng(2)))
 
-    def jacobian_left_out(D: Any, Z: Any) -> Any:
-        return LOSSES["square"].gradient(LOSSES["softmax"].outputs(Z), Y[: len(Z)])
-
     def gradient(p: Any, x: Any, y: Any) -> dict[str, Any]:
         return backward(
             p, x, y, net=net,
@@ -350,7 +347,12 @@ def test_the_number_of_samples_is_told_from_the_number_of_classes() -> None:
             params, x, y,
         )  # fmt: skip
         assert {f.cause.code for f in report.wrong if f.cause} == {"factor"}
-        assert all(said in f.text for f in report.findings), str(report)
+        assert all(said in f.text and "or:" not in f.text for f in report.findings), str(report)
+
+
+def test_a_mistake_in_the_fourth_digit_is_found() -> None:
+    report = gradcheck(NET.loss, changed("W2", lambda g, w, x: 1.0002 * g), PARAMS, X, Y)
+    assert [finding.name for finding in report.wrong] == ["W2"]
 
 
 def test_a_scalar_that_is_any_number_off_is_no_factor() -> None:
@@ -380,6 +382,18 @@ def test_a_wrong_entry_of_a_large_parameter_is_found() -> None:
     assert report["b"].right
     assert report["w"].compared < 200
     assert "[3217]" in report["w"].text
+
+
+def test_large_parameters_that_are_swapped() -> None:
+    net = MLP((30, 30, 30, 3), "tanh")
+    x, y = RNG.standard_normal((6, 30)), RNG.integers(0, 3, 6)
+
+    def gradient(p: Any, x: Any, y: Any) -> dict[str, Any]:
+        right = net.gradient(p, x, y)
+        return {**right, "W1": right["W2"]}
+
+    report = gradcheck(net.loss, gradient, net.initial(RNG), x, y)
+    assert "it is the gradient of W2" in report["W1"].text
 
 
 @pytest.mark.parametrize("seed", range(3))

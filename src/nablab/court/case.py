@@ -19,16 +19,12 @@ class Case:
     Attributes:
         problem: what is tried.
         precision: of its loss.
-        claims: the claimed gradients that have the shapes of their parameters.
         evidence: claim beside measurement, by parameter.
-        rtol: relative tolerance of comparisons.
     """
 
     problem: Problem
     precision: Precision
-    claims: Mapping[str, Array]
     evidence: Mapping[str, Evidence]
-    rtol: float
 
     @cached_property
     def layers(self) -> Layers | None:

@@ -125,8 +125,11 @@ def careful_slope(line: Line, precision: Precision) -> Slope:
     sides = [((line(h) - middle) / h, (middle - line(-h)) / h) for h in steps]
     values = [(right + left) / 2 for right, left in sides]
     rounding = [2 * precision.noise / h for h in steps]
-    errors = [abs(values[i] - values[i - 1]) + rounding[i] for i in (1, 2)]
-    best = 1 + int(np.argmin(errors))
     jumps = [abs(right - left) for right, left in sides]
+    errors = [abs(values[i] - values[i - 1]) + rounding[i] for i in (1, 2)]
+    if precision.single:
+        # The steps are long, and may reach over a kink: that shifts the mean of the two sides by up to half.
+        errors = [error + jump / 2 for error, jump in zip(errors, jumps[1:], strict=True)]
+    best = 1 + int(np.argmin(errors))
     here = jumps[2] > 0.3 * jumps[0] and jumps[2] > 20 * rounding[2] + 1e-4 * abs(values[2])
     return Slope(values[best], errors[best - 1], kink=here)

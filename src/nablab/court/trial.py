@@ -92,15 +92,15 @@ class _Trial:
         evidence = {
             name: self._evidence(name, fitted[name]) for name in names if fitted[name].values is not None
         }
-        usable = {name: f.values for name, f in fitted.items() if f.values is not None}
-        case = Case(problem, self.precision, usable, evidence, self.rtol)
+        case = Case(problem, self.precision, evidence)
         return [self._finding(case, name, fitted[name]) for name in names]
 
     def _evidence(self, name: str, fitted: Fitted) -> Evidence:
         assert fitted.values is not None
         rtol = max(self.rtol, 1e-4) if fitted.single else self.rtol
-        # One stream a parameter of the seed: equal shapes get equal grids, so that they can be compared.
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(
+            self.seed
+        )  # for each its own: what is drawn does not depend on the others
         return gather(self.problem, name, fitted.values, self.precision, rng, entries=self.entries, rtol=rtol)
 
     def _finding(self, case: Case, name: str, fitted: Fitted) -> Finding:
