@@ -25,12 +25,13 @@ class Step(NamedTuple):
     """One stop of the walk: all that has arrived at `place`, and what is sent on from there.
 
     `place` is a node, or a leaf, from which nothing is sent on. `sent` holds pairs of (position among the
-    node's inputs, gradient).
+    node's inputs, gradient). `fresh` says that nobody else holds the memory of `gradient`.
     """
 
     place: Node | Variable
     gradient: Array
     sent: tuple[tuple[int, Array], ...]
+    fresh: bool
 
 
 def walk(start: Node | Variable, gradient: Array, *, retain_graph: bool = False) -> Iterator[Step]:
@@ -40,7 +41,7 @@ def walk(start: Node | Variable, gradient: Array, *, retain_graph: bool = False)
     """
     waiting: list[tuple[int, int, Node]] = []  # a heap: the node made last comes first
     arrived: dict[int, Array] = {id(start): gradient}
-    shared: set[int] = {id(start)}  # places whose gradient is one that others hold too
+    fresh: set[int] = set()  # places whose gradient nobody else holds: it may be added to in place
     leaves: dict[int, Variable] = {}
 
     def announce(place: Node | Variable) -> None:
@@ -56,22 +57,34 @@ def walk(start: Node | Variable, gradient: Array, *, retain_graph: bool = False)
         sent = tuple(node.pull(g))
         if not retain_graph:
             node.free()
+        held = [_memory(g)]
         for position, part in sent:
-            place = node.targets[position].parent
+            place = node.parents[position]
             assert place is not None
             key = id(place)
-            if key not in arrived:
-                arrived[key] = part
-                shared.add(key)
-                announce(place)
-            elif key in shared:
-                arrived[key] = np.asarray(arrived[key] + part)
-                shared.discard(key)
-            else:
+            memory = _memory(part)
+            if key in fresh:
                 arrived[key] += part
-        yield Step(node, g, sent)
+            elif key in arrived:
+                arrived[key] = np.asarray(arrived[key] + part)
+                fresh.add(key)
+            else:
+                arrived[key] = part
+                announce(place)
+                if part.flags.writeable and not any(memory is other for other in held):
+                    fresh.add(key)
+            held.append(memory)
+        yield Step(node, g, sent, False)
     for key, leaf in leaves.items():
-        yield Step(leaf, arrived[key], ())
+        yield Step(leaf, arrived[key], (), key in fresh)
+
+
+def _memory(array: Array) -> Any:
+    """The array or object that owns the numbers which `array` shows."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and owner.base is not None:
+        owner = owner.base
+    return owner
 
 
 def backward(
@@ -80,13 +93,13 @@ def backward(
     """Add to `grad` of every leaf the gradient of `tensor`; see `Tensor.backward`."""
     start, first = seed(tensor, gradient)
     with np.errstate(all="ignore"):  # 1 / 0 is inf, without a word, as in PyTorch
-        for place, g, _ in walk(start, first, retain_graph=retain_graph):
+        for place, g, _, fresh in walk(start, first, retain_graph=retain_graph):
             if isinstance(place, Node):
                 output = None if place.output is None else place.output()
                 if output is not None and output._retains_grad:
-                    output._accumulate(g)
+                    output._accumulate(g.copy())
             else:
-                place._accumulate(g)
+                place._accumulate(g if fresh else np.array(g))
 
 
 def grad(

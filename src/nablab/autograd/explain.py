@@ -113,13 +113,13 @@ def explain(
 
 def _steps(start: Node | Variable, first: Array, labels: Names) -> Iterator[NodeStep | LeafStep]:
     totals: dict[int, Array] = {}
-    for place, g, sent in walk(start, first, retain_graph=True):
+    for place, g, sent, _ in walk(start, first, retain_graph=True):
         if not isinstance(place, Node):
             yield LeafStep(labels.of(place), g, None if place.grad is None else place.grad.value.copy())
             continue
         parts = []
         for position, part in sent:
-            parent = place.targets[position].parent
+            parent = place.parents[position]
             assert parent is not None
             total = totals[id(parent)] = totals.get(id(parent), 0) + part
             parts.append(Sent(labels.of(parent), _formula(place, position), part, np.asarray(total)))

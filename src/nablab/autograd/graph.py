@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ReferenceType
 
 import numpy as np
@@ -58,20 +58,11 @@ class Rule:
     joint: bool
 
 
-class Check(NamedTuple):
-    """A saved tensor, and the number of changes that its memory had seen when it was saved."""
+#: A saved tensor by name, and the number of changes that its memory had seen when it was saved.
+Check: TypeAlias = tuple[str, Version, int]
 
-    name: str
-    version: Version
-    changes: int
-
-
-class Target(NamedTuple):
-    """Where the gradient of one input goes, and the shape and dtype that it must have there."""
-
-    parent: Parent
-    shape: tuple[int, ...]
-    dtype: DType
+#: The shape and dtype of an input, which its gradient must have too.
+Form: TypeAlias = tuple[tuple[int, ...], DType]
 
 
 class Node:
@@ -80,24 +71,37 @@ class Node:
     Attributes:
         operation: its name, such as "mul"
         number: nodes are numbered as they are made, so a parent's number is always smaller
-        targets: one for each input
+        parents: for each input, where its gradient goes
+        forms: for each input, the shape and dtype of its gradient
         saved: the values that the rules want, by name; None once the graph was freed
         output: the tensor that it made, while that lives
     """
 
-    __slots__ = ("__weakref__", "checks", "number", "operation", "output", "rules", "saved", "targets")
+    __slots__ = (
+        "__weakref__",
+        "checks",
+        "forms",
+        "number",
+        "operation",
+        "output",
+        "parents",
+        "rules",
+        "saved",
+    )
 
     def __init__(
         self,
         operation: str,
         rules: tuple[Rule, ...],
-        targets: tuple[Target, ...],
+        parents: tuple[Parent, ...],
+        forms: tuple[Form, ...],
         saved: dict[str, Any],
         checks: list[Check],
     ) -> None:
         self.operation = operation
         self.rules = rules
-        self.targets = targets
+        self.parents = parents
+        self.forms = forms
         self.saved: dict[str, Any] | None = saved
         self.checks = checks
         self.number = next(_numbers)
@@ -114,8 +118,7 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
         """The parents as PyTorch shows them: (node, output number); leaves are `AccumulateGrad`."""
         return tuple(
-            (AccumulateGrad(p) if p is not None and not isinstance(p, Node) else p, 0)
-            for p, _, _ in self.targets
+            (AccumulateGrad(p) if p is not None and not isinstance(p, Node) else p, 0) for p in self.parents
         )
 
     @property
@@ -133,9 +136,8 @@ class Node:
         for rule in self.rules:
             result = rule.function(g, *[saved[name] for name in rule.wants])
             for position, part in zip(rule.positions, result if rule.joint else (result,), strict=False):
-                target = self.targets[position]
-                if target.parent is not None:
-                    yield position, fit(part, target)
+                if self.parents[position] is not None:
+                    yield position, fit(part, self.forms[position])
 
     def free(self) -> None:
         """Let go of the saved values. A node that saved no tensor can still be walked again."""
@@ -173,19 +175,19 @@ class AccumulateGrad:
         return "<AccumulateGrad>"
 
 
-def fit(gradient: Array, target: Target) -> Array:
-    """`gradient` in the target's shape and dtype.
+def fit(gradient: Array, form: Form) -> Array:
+    """`gradient` in the shape and dtype of the input that it is for.
 
     Undoes broadcasting, for all operations at once: what was repeated in the forward pass collects the
     sum of its copies' gradients. No rule needs to know.
     """
-    shape = target.shape
+    shape, dtype = form
     if type(gradient) is not np.ndarray:
         gradient = np.asarray(gradient)
     if gradient.shape != shape:
         if gradient.ndim < len(shape):  # an assignment of (1, 3) to (3,)
-            return fit(gradient.reshape((1,) * (len(shape) - gradient.ndim) + gradient.shape), target)
+            return fit(gradient.reshape((1,) * (len(shape) - gradient.ndim) + gradient.shape), form)
         surplus = gradient.ndim - len(shape)
         stretched = [surplus + i for i, n in enumerate(shape) if n == 1 and gradient.shape[surplus + i] != 1]
         gradient = gradient.sum(axis=(*range(surplus), *stretched), keepdims=True).reshape(shape)
-    return gradient if gradient.dtype == target.dtype else gradient.astype(target.dtype)
+    return gradient if gradient.dtype == dtype else gradient.astype(dtype)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nablab.autograd.dtypes import Array, is_floating
 from nablab.autograd.errors import AutogradError
-from nablab.autograd.graph import OPS, Node, Rule, Target
+from nablab.autograd.graph import OPS, Form, Node, Parent, Rule
 from nablab.autograd.mode import mode
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _keep_old_values(node: Node, tensor: Variable) -> None:
     saved = node.saved or {}
     old = [name for name, value in saved.items() if value is tensor.value]
     saved.update({name: tensor.value.copy() for name in old})
-    node.checks = [check for check in node.checks if check.name not in old]
+    node.checks = [check for check in node.checks if check[0] not in old]
 
 
 def assign(tensor: T, key: Any, values: Any) -> T:
@@ -101,9 +101,9 @@ def _copy_slices(base: Variable, view: Variable, node: Node) -> Node:
         rest[shown] = 0
         return rest.reshape(g.shape), part
 
-    parent = base._parent() if base._requires_grad else None
-    targets = (Target(parent, base.shape, base.dtype), Target(node, view.shape, view.dtype))
-    return Node("copy_slices", (Rule(rule, (), (0, 1), True),), targets, {}, [])
+    parents: tuple[Parent, Parent] = (base._parent() if base._requires_grad else None, node)
+    forms: tuple[Form, Form] = ((base.shape, base.dtype), (view.shape, view.dtype))
+    return Node("copy_slices", (Rule(rule, (), (0, 1), True),), parents, forms, {}, [])
 
 
 def look_again(base: Variable, view: Variable) -> Node:
@@ -115,8 +115,8 @@ def look_again(base: Variable, view: Variable) -> Node:
         np.add.at(whole, shown, g)
         return whole.reshape(base.shape)
 
-    targets = (Target(base._parent(), base.shape, base.dtype),)
-    return Node("as_strided", (Rule(rule, (), (0,), False),), targets, {}, [])
+    forms = ((base.shape, base.dtype),)
+    return Node("as_strided", (Rule(rule, (), (0,), False),), (base._parent(),), forms, {}, [])
 
 
 def _shown(base: Variable, view: Variable) -> Array:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
 from weakref import ref
@@ -35,12 +36,26 @@ import numpy as np
 
 from nablab.autograd.dtypes import Array, DType, float64, get_default_dtype, promote
 from nablab.autograd.errors import AutogradError
-from nablab.autograd.graph import OPS, Check, Node, Rule, Target
+from nablab.autograd.graph import OPS, Check, Form, Node, Rule
 from nablab.autograd.mode import mode
 from nablab.autograd.tensor import Tensor
 
 Forward = Callable[..., Any]
-Plan = tuple[tuple[Rule, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What recording takes, for given inputs that require gradients: worked out once.
+
+    The rules, and by name what these want: inputs and shapes of inputs (with their positions), options and
+    values that the forward kept, the result.
+    """
+
+    rules: tuple[Rule, ...]
+    inputs: tuple[tuple[str, int], ...]
+    shapes: tuple[tuple[str, int], ...]
+    others: tuple[str, ...]
+    out: bool
 
 
 class Op:
@@ -88,8 +103,10 @@ class Op:
         self, inputs: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Inputs given by keyword, options given by position, defaults of both."""
-        if self.variadic:
-            return inputs, {**self.defaults, **options}
+        if self.variadic or (len(inputs) == len(self.inputs) and not self.strict):
+            merged = {**self.defaults, **options}
+            if len(merged) == len(self.defaults):  # the usual case: no name that is not an option
+                return inputs, merged
         known = {**self.missing, **self.defaults}
         given = {**known, **dict(zip(known, inputs, strict=False)), **options}
         absent = [name for name in known if given[name] is inspect.Parameter.empty]
@@ -133,38 +150,31 @@ class Op:
         plan = self._plans.get(needs)
         if plan is None:
             plan = self._plans[needs] = self._plan(needs)
-        rules, names = plan
         saved: dict[str, Any] = {}
         checks: list[Check] = []
-        for name in names:
-            if name == "out":
-                saved[name] = result.value
-                checks.append(Check(name, result._version, result._version.changes))
-            elif name in kept:
-                saved[name] = kept[name]
-            elif name in options:
-                saved[name] = options[name]
-            elif name.endswith("_shape"):
-                saved[name] = np.shape(arrays[self.inputs.index(name[:-6])])
-            elif self.variadic:
-                saved[name] = arrays
-            else:
-                position = self.inputs.index(name)
-                saved[name] = arrays[position]
-                source = inputs[position]
-                if isinstance(source, Tensor):
-                    checks.append(Check(name, source._version, source._version.changes))
-        targets = tuple(
-            [Target(x._parent(), x.value.shape, x.value.dtype) if need else _NOWHERE
-             for x, need in zip(inputs, needs, strict=True)]
-        )  # fmt: skip
-        node = Node(self.name, rules, targets, saved, checks)
+        for name, position in plan.inputs:
+            saved[name] = arrays[position]
+            source = inputs[position]
+            if isinstance(source, Tensor):
+                checks.append((name, source._version, source._version.changes))
+        for name, position in plan.shapes:
+            saved[name] = np.shape(arrays[position])
+        for name in plan.others:
+            saved[name] = kept[name] if name in kept else options[name]
+        if plan.out:
+            saved["out"] = result.value
+            checks.append(("out", result._version, result._version.changes))
+        parents = tuple([x._parent() if need else None for x, need in zip(inputs, needs, strict=True)])
+        forms = tuple(
+            [(x.value.shape, x.value.dtype) if need else _NONE for x, need in zip(inputs, needs, strict=True)]
+        )
+        node = Node(self.name, plan.rules, parents, forms, saved, checks)
         node.output = ref(result)
         result.grad_fn = node
         result._requires_grad = True
 
     def _plan(self, needs: tuple[bool, ...]) -> Plan:
-        """The rules that serve the inputs in `needs`, and the names of all that they want."""
+        """The rules that serve the inputs in `needs`, and where to find what they want."""
         if self.variadic:
             rules = tuple(Rule(r.function, r.wants, tuple(range(len(needs))), True) for r in self.rules)
         else:
@@ -173,7 +183,16 @@ class Op:
         for i, need in enumerate(needs):
             if need and i not in served:
                 raise AutogradError(f"{self.name} has no gradient with respect to `{self.inputs[i]}`")
-        return rules, tuple(dict.fromkeys(name for rule in rules for name in rule.wants))
+        names = dict.fromkeys(name for rule in rules for name in rule.wants)
+        positions = {name: i for i, name in enumerate(self.inputs)}
+        shapes = {f"{name}_shape": i for name, i in positions.items()}
+        return Plan(
+            rules=rules,
+            inputs=tuple((name, positions[name]) for name in names if name in positions),
+            shapes=tuple((name, shapes[name]) for name in names if name in shapes),
+            others=tuple(name for name in names if name not in positions | shapes and name != "out"),
+            out="out" in names,
+        )
 
     def add_rule(self, function: Callable[..., Any], names: tuple[str, ...]) -> None:
         """Register a vector-Jacobian product for the inputs `names` (all of them, if it has only one)."""
@@ -188,7 +207,7 @@ class Op:
         self._plans.clear()
 
 
-_NOWHERE = Target(None, (), np.dtype(np.float32))
+_NONE: Form = ((), np.dtype(np.float32))
 
 
 def _operand(x: Any) -> Any:

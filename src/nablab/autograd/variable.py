@@ -216,17 +216,18 @@ class Variable(ABC):
 
     def _become_view(self, inputs: tuple[Any, ...]) -> None:
         """Share the version of the input whose memory this tensor shows, if there is one."""
+        owner = self.value.base
         for x in inputs:
-            if isinstance(x, Variable) and np.may_share_memory(self.value, x.value):
+            if isinstance(x, Variable) and (x.value is owner or x.value.base is owner):
                 self._version = x._version
                 self._base = x if x._base is None else x._base
                 self._seen = x._version.recorded
                 return
 
     def _accumulate(self, g: Array) -> None:
-        """Add to `grad`. The first gradient is copied: another tensor might hold the same memory."""
+        """Add to `grad`; the first one is kept as it is, so nobody else may hold its memory."""
         if self.grad is None:
-            self.grad = self._plain(np.array(g))
+            self.grad = self._plain(g)
         else:
             self.grad.value += g
             self.grad._version.changes += 1

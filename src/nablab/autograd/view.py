@@ -46,7 +46,7 @@ def view(out: Variable, names: Names) -> GraphView:
         if not isinstance(place, Node):
             numbers[id(place)] = add(_leaf(place, names))
             continue
-        sources = [numbers[id(parent)] for parent, _, _ in place.targets if parent is not None]
+        sources = [numbers[id(parent)] for parent in place.parents if parent is not None]
         sources += [add(box) for box in _constants(place, names)]
         numbers[id(place)] = add(_operation(place, names, known.get(id(place))))
         arrows += [(source, numbers[id(place)]) for source in sources]
@@ -64,7 +64,7 @@ def _in_order(start: Node | Variable) -> list[Node | Variable]:
             leaves[id(place)] = place
         elif place.number not in nodes:
             nodes[place.number] = place
-            waiting += [parent for parent, _, _ in place.targets if parent is not None]
+            waiting += [parent for parent in place.parents if parent is not None]
     return [*reversed(leaves.values()), *(nodes[number] for number in sorted(nodes))]
 
 
@@ -89,8 +89,7 @@ def _saved_inputs(node: Node) -> list[tuple[Any, Parent]]:
     """For each input: what a rule saved of it, and where its gradient goes."""
     inputs = getattr(OPS.get(node.operation), "inputs", ())
     return [
-        ((node.saved or {}).get(name), target.parent)
-        for name, target in zip(inputs, node.targets, strict=False)
+        ((node.saved or {}).get(name), parent) for name, parent in zip(inputs, node.parents, strict=False)
     ]
 
 

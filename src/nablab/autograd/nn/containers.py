@@ -7,6 +7,7 @@ from typing import Any
 
 from nablab.autograd.nn.module import Module
 from nablab.autograd.nn.parameter import Parameter
+from nablab.autograd.nn.rewrites import in_order
 
 
 class ModuleList(Module):
@@ -34,7 +35,8 @@ class ModuleList(Module):
 class Sequential(ModuleList):
     """One module after the other: each takes what the one before returned.
 
-    Takes modules, or one dict of names and modules.
+    Takes modules, or one dict of names and modules. Neighbours may be run in another order where that gives
+    the same numbers (`rewrites.py`).
     """
 
     def __init__(self, *modules: Module | dict[str, Module]) -> None:
@@ -47,7 +49,7 @@ class Sequential(ModuleList):
                 self.append(module)
 
     def forward(self, x: Any) -> Any:
-        for module in self._modules.values():
+        for module in in_order(self._modules.values()):
             x = module(x)
         return x
 

@@ -14,6 +14,7 @@ from nablab.autograd.ops.activations import (
     softplus,
     tanh,
 )  # fmt: skip
+from nablab.autograd.ops.class_losses import cross_entropy, nll_loss
 from nablab.autograd.ops.convolution import (
     adaptive_avg_pool2d,
     adaptive_max_pool2d,
@@ -48,11 +49,9 @@ from nablab.autograd.ops.linear_algebra import linear, matmul
 from nablab.autograd.ops.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
     huber_loss,
     l1_loss,
     mse_loss,
-    nll_loss,
 )  # fmt: skip
 from nablab.autograd.ops.normalisation import standardize
 from nablab.autograd.ops.reduce import amax, amin, logsumexp, mean, norm, prod, std, sum, var

@@ -23,37 +23,38 @@ Result: TypeAlias = tuple[Array, dict[str, Any]]
 def conv2d(
     x: Array, weight: Array, bias: Array | None = None, *,
     stride: Pair = (1, 1), padding: Pair = (0, 0), dilation: Pair = (1, 1), groups: int = 1,
-) -> Result:  # fmt: skip
+) -> Array:  # fmt: skip
     """out[n, o] = bias[o] + sum over c of x[n, c] correlated with weight[o, c].
 
     As one product of matrices: each window of x becomes a column, each filter is a row.
     """
     _check_channels(x, weight, groups)
     window = kernels.Window(weight.shape[2:], stride, padding, dilation)
-    columns = kernels.to_columns(x, window, groups)
-    out = kernels.images(kernels.rows(weight, groups) @ columns, (x.shape[0], *window.outputs(x.shape)))
-    if bias is not None:
-        out += bias[:, None, None]
-    return out, {"columns": columns}
+    return kernels.convolve(x, weight, bias, window, groups)
 
 
 @vjp(conv2d, "x")
 def _(
     g: Array, x_shape: Shape, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
+    """g through the filters to columns, each pixel collecting from its windows"""
     window = kernels.Window(weight.shape[2:], stride, padding, dilation)
-    columns = kernels.rows(weight, groups).mT @ kernels.channels_first(g, groups)
-    return kernels.from_columns(columns, window, x_shape)
+    return kernels.image_gradient(g, weight, window, groups, x_shape)
 
 
 @vjp(conv2d, "weight")
-def _(g: Array, columns: Array, weight_shape: Shape, groups: int) -> Array:
-    return (kernels.channels_first(g, groups) @ columns.mT).reshape(weight_shape)
+def _(
+    g: Array, x: Array, weight_shape: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """g times the windows, summed over all places"""
+    window = kernels.Window((weight_shape[2], weight_shape[3]), stride, padding, dilation)
+    return kernels.filter_gradient(g, x, window, groups, weight_shape)
 
 
 @vjp(conv2d, "bias")
 def _(g: Array) -> Array:
-    return g.sum((0, 2, 3))
+    """g, summed over batch and places"""
+    return kernels.batch_last(g).sum((1, 2, 3))
 
 
 def _check_channels(x: Array, weight: Array, groups: int) -> None:

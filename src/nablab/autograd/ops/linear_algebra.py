@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nablab.autograd import kernels
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.op import op, vjp
@@ -49,22 +50,25 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
             f"linear: the input has {x.shape[-1:][0] if x.ndim else 'no'} features (shape {x.shape}), "
             f"the weight of shape {weight.shape} takes {weight.shape[1]}"
         )
-    out = x @ weight.T
+    out = kernels.matmul(weight, x.reshape(-1, x.shape[-1]).T)  # the units first: see kernels.py
     if bias is not None:
-        out += bias
-    return out
+        out += bias[:, None]
+    return out.T.reshape(*x.shape[:-1], len(weight))
 
 
 @vjp(linear, "x")
-def _(g: Array, weight: Array) -> Array:
-    return g @ weight
+def _(g: Array, weight: Array, x_shape: Shape) -> Array:
+    """g @ weight"""
+    return kernels.matmul(weight.T, g.reshape(-1, len(weight)).T).T.reshape(x_shape)
 
 
 @vjp(linear, "weight")
 def _(g: Array, x: Array) -> Array:
-    return g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1])
+    """g.T @ x"""
+    return kernels.matmul(g.reshape(-1, g.shape[-1]).T, x.reshape(-1, x.shape[-1]))
 
 
 @vjp(linear, "bias")
 def _(g: Array) -> Array:
+    """g, summed over the batch"""
     return g.reshape(-1, g.shape[-1]).sum(0)

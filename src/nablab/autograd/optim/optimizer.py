@@ -68,10 +68,11 @@ class Optimizer(ABC):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    g = p.grad.value
-                    self._update(
-                        p.value, -g if group.get("maximize") else g, self.state.setdefault(p, {}), group
-                    )
+                    g = -p.grad.value if group["maximize"] else p.grad.value
+                    state = self.state.get(p)
+                    if state is None:
+                        state = self.state[p] = {}
+                    self._update(p.value, g, state, group)
                     p._version.changes += 1
 
     @abstractmethod

@@ -1,0 +1,149 @@
+"""Work on several cores: pieces of one operation, in Python threads, while NumPy computes outside of the GIL.
+
+OpenBLAS runs at one thread meanwhile: its own threads would compete with these for the same cores.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+from nablab.autograd.errors import AutogradError
+
+Task = Callable[[], object]
+
+_wanted: int | None = None
+
+
+@cache
+def _blas() -> list[Any]:
+    """NumPy's BLAS libraries."""
+    import numpy as np  # loaded before they are looked for
+
+    assert np is not None
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def get_num_threads() -> int:
+    """How many threads an operation may use: as many as NumPy's BLAS had, unless `set_num_threads` said."""
+    global _wanted
+    if _wanted is None:
+        _wanted = max([lib.num_threads for lib in _blas()], default=os.cpu_count() or 1)
+    return _wanted
+
+
+def set_num_threads(number: int) -> None:
+    """Let operations, and NumPy's BLAS, use `number` threads.
+
+    Sums are cut into as many parts, so the last digits of results depend on it.
+
+    Raises AutogradError for a number below 1.
+    """
+    global _wanted
+    if number < 1:
+        raise AutogradError(f"the number of threads must be at least 1, not {number}")
+    _wanted = number
+    for library in _blas():
+        library.set_num_threads(number)
+
+
+class _Worker(threading.Thread):
+    """A thread that waits for tasks, and takes them from the same iterator as all others."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="nablab.autograd")
+        self.wake, self.finished = (
+            threading.Lock(),
+            threading.Lock(),
+        )  # as signals: released by the other side
+        self.wake.acquire()
+        self.finished.acquire()
+        self.tasks: Iterator[Task] = iter(())
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            self.wake.acquire()
+            try:
+                for task in self.tasks:
+                    task()
+            except BaseException as error:
+                self.error = error
+            self.finished.release()
+
+
+_workers: list[_Worker] = []
+_busy = threading.Lock()
+
+
+def run(tasks: Sequence[Task]) -> None:
+    """Do all tasks, in any order, and wait for them. What one raises is raised here.
+
+    Serial where there is one task or one thread, or where another thread of the user is here already.
+    """
+    helpers = min(get_num_threads(), len(tasks)) - 1
+    if helpers < 1 or not _busy.acquire(blocking=False):
+        for task in tasks:
+            task()
+        return
+    try:
+        _share(iter(tasks), helpers)
+    finally:
+        _busy.release()
+
+
+def _share(tasks: Iterator[Task], helpers: int) -> None:
+    while len(_workers) < helpers:
+        _workers.append(_Worker())
+    active = _workers[:helpers]
+    before = [(library, library.num_threads) for library in _blas()]
+    for library, _ in before:
+        library.set_num_threads(1)
+    try:
+        for worker in active:
+            worker.tasks, worker.error = tasks, None
+            worker.wake.release()
+        try:
+            for task in tasks:
+                task()
+        finally:
+            for worker in active:
+                worker.finished.acquire()
+    finally:
+        for library, number in before:
+            library.set_num_threads(number)
+    for worker in active:
+        if worker.error is not None:
+            raise worker.error
+
+
+def _forget_workers() -> None:
+    """A forked child has none of its parent's threads."""
+    global _busy
+    _workers.clear()
+    _busy = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_workers)
+
+
+def cuts(length: int, parts: int) -> list[slice]:
+    """`length` items as at most `parts` slices of nearly equal size, none of them empty.
+
+    >>> cuts(5, 2)
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    parts = max(1, min(parts, length))
+    edges = [length * i // parts for i in range(parts + 1)]
+    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+
+
+def parts(work: int, *, at_least: int) -> int:
+    """In how many parts to cut so much work: one for each thread, unless they would be smaller than that."""
+    return max(1, min(get_num_threads(), work // at_least))
