@@ -19,7 +19,7 @@ INTERRUPTED = 130
 app = App(
     name="nablab",
     help="Train, compare and explain image classifiers, with numbers that can be trusted.",
-    help_epilogue="Begin with: nablab compare --preset fast --epochs 3",
+    help_epilogue="Begin with: nablab compare --epochs 3",
     version=__version__,
     help_format="plaintext",
     default_parameter=Parameter(show_default=False, negative=""),
