@@ -133,7 +133,7 @@ _ENTRIES = (
         "mixes places and channels in turn, with GELU and group normalisation",
         "Ours, after ConvMixer (Trockman and Kolter 2022): a depthwise convolution with a skip mixes places, "
         "a 1x1 convolution mixes channels, GELU follows each. Group normalisation takes the place of batch "
-        "normalisation, so that nothing depends on the rest of the batch; two convolutions stand for patches.",
+        "normalisation, so that nothing depends on the rest of the batch; two convolutions are its patches.",
     ),
 )
 
