@@ -88,3 +88,16 @@ def test_a_file_that_changed_is_not_used(tmp_path: Path, pictures: Path) -> None
     source.write_text(text + "# changed\n")
     with pytest.raises(nablab.UserError, match="has changed"):
         run.predict(pictures)
+
+
+def test_a_class_of_this_session_is_given_again(tmp_path: Path, pictures: Path) -> None:
+    from torch import nn
+
+    class Net(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Flatten(), nn.Linear(64, 10))
+
+    run = nablab.train(Net, "digits", epochs=1, out=tmp_path / "out", progress=False)
+    with pytest.raises(nablab.UserError, match="model="):
+        run.predict(pictures)
+    assert len(run.predict(pictures, model=Net).labels) == 5

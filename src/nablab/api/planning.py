@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nablab.runs.planned import DataReference, Plan
 
 DEFAULT_DATA = "fashion-mnist"
-DEFAULT_SEEDS = 3
 
 _DURATION = r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?"
 
@@ -162,9 +161,7 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
     from nablab.runs import plan as runs
     from nablab.runs.experiment import Experiment, read_experiment
 
-    experiment = (
-        Experiment(seeds=DEFAULT_SEEDS) if request.config is None else read_experiment(request.config)
-    )
+    experiment = Experiment() if request.config is None else read_experiment(request.config)
     models = resolve_all(list(request.models or experiment.models or default_models()))
     dataset, reference = _data(request, experiment)
     return runs.make_plan(

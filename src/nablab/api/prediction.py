@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nablab.runs.record import RunRecord
-
-Scorer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 #: Classes that are shown for each picture.
 SHOWN = 3
@@ -103,7 +101,7 @@ class Predictions:
         return f"{self.classes[k]} {words.percent(float(self.probabilities[i, k]))}"
 
 
-def predict(run: str | Path, *pictures: str | Path) -> Predictions:
+def predict(run: str | Path, *pictures: str | Path, model: Any = None) -> Predictions:
     """What the model of a run says about pictures.
 
     Pictures are brought to the size and colours that it was trained on, and scaled as its training images
@@ -113,26 +111,23 @@ def predict(run: str | Path, *pictures: str | Path) -> Predictions:
     Args:
         run: the folder of one run.
         pictures: files, and folders whose pictures are all taken.
+        model: the class or object that was trained, where it lives in a Python session.
 
     Raises:
         UserError: no finished run, no pictures, a picture that cannot be read, a model of features; a
             user's model file that is gone or has changed.
     """
     from nablab.analysis.metrics import probabilities
-    from nablab.data.preprocess import Preprocessing
-    from nablab.runs.store import RunFolder
+    from nablab.models.reference import resolve
+    from nablab.runs.predict import load_predictor
 
-    folder = single_run(run)
-    record = RunFolder(folder).record()
-    if record.status != "done":
-        raise UserError(f"{folder} has not finished (it is {record.status}); choose a finished run")
+    live = None if model is None else resolve(model)
+    predictor = load_predictor(single_run(run), model=live)
     paths = _picture_files(pictures)
-    x = _read(paths, record)
-    score = _scorer(folder, record)
-    prepared = Preprocessing.from_dict(record.preprocessing).apply(x)
-    scores = np.concatenate([score(prepared[i : i + 256]) for i in range(0, len(prepared), 256)])
-    kind = record.model.score_kind
-    return Predictions(paths, record.data.classes, scores, probabilities(scores, kind), kind)
+    images = _read(paths, predictor.record)
+    scores = np.concatenate([predictor.scores(images[i : i + 256]) for i in range(0, len(images), 256)])
+    kind = predictor.score_kind
+    return Predictions(paths, predictor.classes, scores, probabilities(scores, kind), kind)
 
 
 def _picture_files(pictures: Sequence[str | Path]) -> tuple[Path, ...]:
@@ -172,58 +167,3 @@ def _read(paths: Sequence[Path], record: RunRecord) -> NDArray[np.float32]:
             )
         images[row] = pixels
     return images if (low, high) == (0.0, 255.0) else low + images * np.float32((high - low) / 255)
-
-
-def _scorer(folder: Path, record: RunRecord) -> Scorer:
-    """The trained model as a function of preprocessed images."""
-    if record.model.kind == "estimator":
-        from nablab.runs.estimator_file import read_estimator
-        from nablab.training.estimator_fit import FittedEstimator
-
-        estimator = read_estimator(folder, record)
-        return FittedEstimator(
-            estimator, record.model.score_kind, len(record.data.classes), fit_seconds=0.0, threads=0
-        ).scores
-    return _network(folder, record)
-
-
-def _network(folder: Path, record: RunRecord) -> Scorer:
-    import torch
-
-    from nablab.runs.store import RunFolder
-    from nablab.training.tensors import copy_in, tensors_of, to_array
-
-    module = _module(record).eval()
-    copy_in(tensors_of(module), RunFolder(folder).weights())
-
-    def scores(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return to_array(module(torch.from_numpy(x)).float())
-
-    return scores
-
-
-def _module(record: RunRecord) -> Any:
-    """The module of a run with weights that are not yet its own.
-
-    Raises:
-        UserError: it was a live class of a Python session, or its file has changed.
-    """
-    shape, classes = record.data.input_shape, len(record.data.classes)
-    if record.model.spec is not None:
-        from nablab.models.language import parse
-        from nablab.models.torch_net import build
-
-        return build(parse(record.model.spec), shape, classes)
-    from nablab.models.reference import resolve
-
-    if record.model.source_file is None:
-        raise UserError(
-            f"{record.model.label} was a class of a Python session, which a record cannot hold; "
-            f"load its weights there: nablab.show_run(folder).weights()"
-        )
-    model = resolve(record.model.reference)
-    now = None if model.source_file is None else model.source_file.sha256
-    if now != record.model.source_file.sha256 or model.factory is None:
-        raise UserError(f"{record.model.source_file.path} has changed since {record.id} was trained")
-    return model.factory(shape, classes)

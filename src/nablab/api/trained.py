@@ -56,11 +56,11 @@ class TrainedRun:
         """
         return self._store.weights()
 
-    def predict(self, *pictures: str | Path) -> Predictions:
+    def predict(self, *pictures: str | Path, model: Any = None) -> Predictions:
         """What the model says about pictures, or folders of them. See `nablab.predict`."""
         from nablab.api.prediction import predict
 
-        return predict(self.folder, *pictures)
+        return predict(self.folder, *pictures, model=model)
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the HTML report of this run; returns its path (by default `report.html` in its folder)."""

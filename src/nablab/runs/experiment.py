@@ -25,7 +25,7 @@ class Experiment:
     models: tuple[str, ...] = ()  #: references; empty is the default comparison
     live_models: tuple[str, ...] = ()  #: classes and objects of a Python session: only to say that they ran
     fractions: tuple[float, ...] | None = None  #: None is all that is here
-    seeds: int | tuple[int, ...] = 1
+    seeds: int | tuple[int, ...] = 3
     test_fraction: float = 1.0
     resample: bool = False
     jobs: int | Literal["auto"] = "auto"
@@ -69,7 +69,9 @@ def read_experiment(path: Path | str) -> Experiment:
 
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path}: {error}") from error
     known = {f.name for f in fields(Experiment)}
     for name in values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -44,12 +45,22 @@ class FittedEstimator:
         `break_ties=True`.
         """
         features = x.reshape(len(x), -1)
-        with _threads(self.threads):
+        with self._pools.limit(limits=self.threads or None):
             if self.score_kind == "probabilities":
                 seen = np.asarray(self.estimator.predict_proba(features))
             else:
                 seen = _columns(np.asarray(self.estimator.decision_function(features)))
         return spread(seen, np.asarray(self.estimator.classes_), self.classes, self.score_kind)
+
+    @cached_property
+    def _pools(self) -> Any:
+        """The thread pools of the loaded libraries.
+
+        Found once: looking for them takes milliseconds, which would count as the time of each prediction.
+        """
+        from threadpoolctl import ThreadpoolController
+
+        return ThreadpoolController()
 
 
 def fit(model: Model, data: TrainingData, recipe: Recipe) -> FittedEstimator:
