@@ -96,6 +96,7 @@ from nablab.autograd.ops import (
     unsqueeze,
     var,
 )  # fmt: skip
+from nablab.autograd.parallel import get_num_threads, set_num_threads
 from nablab.autograd.tensor import Tensor
 
 from nablab.autograd import nn, optim  # isort: skip  (they stand on everything above)
@@ -107,11 +108,12 @@ __all__ = [
     "AutogradError", "Tensor", "abs", "add", "allclose", "amax", "amin", "arange", "argmax", "argmin",
     "as_tensor", "cat", "clamp", "clone", "cos", "div", "dot", "draw", "elementwise", "enable_grad",
     "equal", "exp", "explain", "eye", "flatten", "flip", "float32", "float64", "from_numpy", "full",
-    "gather", "get_default_dtype", "grad", "gradcheck", "int32", "int64", "is_grad_enabled", "linspace",
-    "log", "log1p", "log_softmax", "logsumexp", "manual_seed", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "mul", "neg", "nn", "no_grad", "norm", "numerical_gradient", "ones", "ones_like", "op",
-    "optim", "outer", "permute", "pow", "prod", "rand", "randint", "randn", "randperm", "reciprocal",
-    "relu", "reshape", "set_default_dtype", "set_grad_enabled", "sigmoid", "sin", "softmax", "sqrt",
-    "square", "squeeze", "stack", "std", "sub", "sum", "tanh", "tensor", "transpose", "uint8",
-    "unsqueeze", "var", "vjp", "where", "zeros", "zeros_like",
+    "gather", "get_default_dtype", "get_num_threads", "grad", "gradcheck", "int32", "int64",
+    "is_grad_enabled", "linspace", "log", "log1p", "log_softmax", "logsumexp", "manual_seed", "matmul",
+    "max", "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "norm",
+    "numerical_gradient", "ones", "ones_like", "op", "optim", "outer", "permute", "pow", "prod", "rand",
+    "randint", "randn", "randperm", "reciprocal", "relu", "reshape", "set_default_dtype",
+    "set_grad_enabled", "set_num_threads", "sigmoid", "sin", "softmax", "sqrt", "square", "squeeze",
+    "stack", "std", "sub", "sum", "tanh", "tensor", "transpose", "uint8", "unsqueeze", "var", "vjp",
+    "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -21,17 +21,10 @@ if TYPE_CHECKING:
     from nablab.autograd.variable import Variable
 
 
-class Step(NamedTuple):
-    """One stop of the walk: all that has arrived at `place`, and what is sent on from there.
-
-    `place` is a node, or a leaf, from which nothing is sent on. `sent` holds pairs of (position among the
-    node's inputs, gradient). `fresh` says that nobody else holds the memory of `gradient`.
-    """
-
-    place: Node | Variable
-    gradient: Array
-    sent: tuple[tuple[int, Array], ...]
-    fresh: bool
+#: One stop of the walk: (place, gradient, sent, fresh). All that has arrived at `place`, which is a node or a
+#: leaf; what is sent on from there, as pairs of (position among the node's inputs, gradient); and whether
+#: nobody else holds the memory of the gradient.
+Step: TypeAlias = "tuple[Node | Variable, Array, Sequence[tuple[int, Array]], bool]"
 
 
 def walk(start: Node | Variable, gradient: Array, *, retain_graph: bool = False) -> Iterator[Step]:
@@ -54,15 +47,14 @@ def walk(start: Node | Variable, gradient: Array, *, retain_graph: bool = False)
     while waiting:
         _, key, node = heappop(waiting)
         g = arrived.pop(key)
-        sent = tuple(node.pull(g))
+        sent = node.pull(g)
         if not retain_graph:
             node.free()
-        held = [_memory(g)]
-        for position, part in sent:
+        held = [_memory(g), *[_memory(part) for _, part in sent]]
+        for i, (position, part) in enumerate(sent, 1):
             place = node.parents[position]
             assert place is not None
             key = id(place)
-            memory = _memory(part)
             if key in fresh:
                 arrived[key] += part
             elif key in arrived:
@@ -71,20 +63,19 @@ def walk(start: Node | Variable, gradient: Array, *, retain_graph: bool = False)
             else:
                 arrived[key] = part
                 announce(place)
-                if part.flags.writeable and not any(memory is other for other in held):
+                if held.count(held[i]) == 1 and part.flags.writeable:
                     fresh.add(key)
-            held.append(memory)
-        yield Step(node, g, sent, False)
+        yield node, g, sent, False
     for key, leaf in leaves.items():
-        yield Step(leaf, arrived[key], (), key in fresh)
+        yield leaf, arrived[key], (), key in fresh
 
 
-def _memory(array: Array) -> Any:
-    """The array or object that owns the numbers which `array` shows."""
+def _memory(array: Array) -> int:
+    """The identity of the array or object that owns the numbers which `array` shows."""
     owner: Any = array
-    while isinstance(owner, np.ndarray) and owner.base is not None:
+    while type(owner) is np.ndarray and owner.base is not None:
         owner = owner.base
-    return owner
+    return id(owner)
 
 
 def backward(
@@ -127,7 +118,7 @@ def grad(
     places = [x._parent() for x in wanted]
     start, first = seed(output, grad_outputs)
     with np.errstate(all="ignore"):
-        found = {id(step.place): step.gradient for step in walk(start, first, retain_graph=retain_graph)}
+        found = {id(place): g for place, g, _, _ in walk(start, first, retain_graph=retain_graph)}
     result: list[Tensor | None] = []
     for i, (x, place) in enumerate(zip(wanted, places, strict=True)):
         if id(place) not in found and not allow_unused:

@@ -7,7 +7,7 @@ freed as soon as the user lets go of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -126,23 +126,28 @@ class Node:
         """The saved arrays by name. Raises AutogradError after the graph was freed."""
         return {name: value for name, value in self._unpack().items() if isinstance(value, np.ndarray)}
 
-    def pull(self, g: Array) -> Iterator[tuple[int, Array]]:
+    def pull(self, g: Array) -> list[tuple[int, Array]]:
         """The gradient of each input that requires one, from the gradient `g` of the output.
 
-        Yields (position of the input, gradient); un-broadcast to the input's shape, in its dtype.
+        Pairs of (position of the input, gradient); un-broadcast to the input's shape, in its dtype.
         Raises AutogradError where the graph was freed, or where a saved value was changed since.
         """
         saved = self._unpack()
+        sent = []
         for rule in self.rules:
             result = rule.function(g, *[saved[name] for name in rule.wants])
             for position, part in zip(rule.positions, result if rule.joint else (result,), strict=False):
                 if self.parents[position] is not None:
-                    yield position, fit(part, self.forms[position])
+                    sent.append((position, fit(part, self.forms[position])))
+        return sent
 
     def free(self) -> None:
         """Let go of the saved values. A node that saved no tensor can still be walked again."""
-        if self.saved and any(isinstance(value, np.ndarray) for value in self.saved.values()):
-            self.saved = None
+        if self.saved:
+            for value in self.saved.values():
+                if type(value) is np.ndarray:
+                    self.saved = None
+                    return
 
     def _unpack(self) -> dict[str, Any]:
         if self.saved is None:

@@ -63,8 +63,8 @@ class Window:
         w = shape[3] + 2 * pp - dd * (kk - 1) - 1
         if h < 0 or w < 0:
             raise AutogradError(
-                f"a window of {k}x{kk} (dilation {d}x{dd}) does not fit into images of {shape[2]}x{shape[3]} with "
-                f"padding {p}x{pp}; input shape {tuple(shape)}"
+                f"a window of {k}x{kk} (dilation {d}x{dd}) does not fit into images of {shape[2]}x{shape[3]} "
+                f"with padding {p}x{pp}; input shape {tuple(shape)}"
             )
         return h // s + 1, w // ss + 1
 
@@ -178,7 +178,7 @@ def _columns(seen: Array, rows: slice, groups: int) -> Array:
 
 
 def image_gradient(g: Array, weight: Array, window: Window, groups: int, shape: Shape) -> Array:
-    """The gradient of images of `shape` from that of their convolution: each pixel collects from its windows."""
+    """The gradient of images of `shape` from that of their convolution: pixels collect from their windows."""
     n, c = shape[:2]
     outputs = window.outputs(shape)
     padded = window.zeros(shape, g.dtype)
@@ -217,7 +217,7 @@ def _see(padded: Array, window: Window, outputs: Pair) -> Array:
 
 
 def _filters(weight: Array, groups: int) -> Array:
-    """(O, C / groups, h, w) as the rows of a matrix for each group: (groups, O / groups, C / groups * h * w)."""
+    """(O, C / groups, h, w) as the rows of a matrix a group: (groups, O / groups, C / groups * h * w)."""
     return weight.reshape(groups, len(weight) // groups, -1)
 
 
@@ -242,7 +242,7 @@ def matmul(a: Array, b: Array) -> Array:
 def _multiply(a: Array, b: Array, out: Array) -> None:
     """For each group, a (G, M, K) times a long b (G, K, P), in pieces if `a` is small."""
     groups, m, k = a.shape
-    piece = PIECE // (m * k)
+    piece = max(1, PIECE // (m * k))
     pieces = b.shape[2] // piece if groups == 1 and m * k <= SMALL_FACTOR else 0
     cut = pieces * piece
     if pieces:
@@ -254,7 +254,7 @@ def _multiply(a: Array, b: Array, out: Array) -> None:
 def _sum_of_products(a: Array, b: Array) -> Array:
     """a (M, P) times the transpose of b (K, P), both long; in pieces if the result is small."""
     (m, p), k = a.shape, len(b)
-    piece = PIECE // (m * k)
+    piece = max(1, PIECE // (m * k))
     pieces = p // piece if m * k <= SMALL_SUM else 0
     cut = pieces * piece
     total: Array = (b[:, cut:] @ a[:, cut:].T).T  # OpenBLAS prefers the longer result
@@ -350,9 +350,9 @@ def class_losses(scores: Array, classes: Array) -> tuple[Array, Array] | None:
     flat = e.reshape(-1)
     places = classes * n + np.arange(n)
     np.subtract(scores.T, np.maximum.reduce(scores, 1), out=e)
-    chosen = flat[places]
+    chosen = flat.take(places)
     np.exp(e, out=e)
     total = np.add.reduce(e, 0)
     np.divide(e, total, out=e)
-    flat[places] -= 1
+    flat[places] = flat.take(places) - 1
     return np.log(total) - chosen, e.T

@@ -86,7 +86,7 @@ class Op:
             inputs, options = self._bind(inputs, options)
         else:
             options = self.defaults
-        arrays = [_operand(x) for x in inputs]
+        arrays = [x.value if isinstance(x, Tensor) else _number(x) for x in inputs]
         out, kept = self._run(arrays, options)
         result = Tensor(out)
         if out.base is not None:
@@ -210,9 +210,8 @@ class Op:
 _NONE: Form = ((), np.dtype(np.float32))
 
 
-def _operand(x: Any) -> Any:
-    if isinstance(x, Tensor):
-        return x.value
+def _number(x: Any) -> Any:
+    """NumPy's scalars have a dtype that would decide; Python's numbers follow."""
     return x.item() if isinstance(x, np.generic) else x
 
 

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -141,9 +142,10 @@ def cuts(length: int, parts: int) -> list[slice]:
     """
     parts = max(1, min(parts, length))
     edges = [length * i // parts for i in range(parts + 1)]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def parts(work: int, *, at_least: int) -> int:
     """In how many parts to cut so much work: one for each thread, unless they would be smaller than that."""
-    return max(1, min(get_num_threads(), work // at_least))
+    most = work // at_least
+    return 1 if most < 2 else min(get_num_threads(), most)

@@ -201,8 +201,9 @@ class Variable(ABC):
 
     def _parent(self) -> Node | Variable:
         """Where the gradient of this tensor goes."""
-        if self._base is not None and self._base.grad_fn is not None and self._seen != self._version.recorded:
-            self.grad_fn = inplace.look_again(self._base, self)
+        base = self._base
+        if base is not None and base.grad_fn is not None and self._seen != self._version.recorded:
+            self.grad_fn = inplace.look_again(base, self)
             self.grad_fn.output = ref(self)
             self._seen = self._version.recorded
         return self if self.grad_fn is None else self.grad_fn

@@ -1,7 +1,7 @@
 """Networks from layers, by PyTorch's names: `from nablab.autograd import nn` for `from torch import nn`."""
 
 from nablab.autograd.nn import clipping as utils  # PyTorch's name for it
-from nablab.autograd.nn import functional, init
+from nablab.autograd.nn import functional, init, rewrites
 from nablab.autograd.nn.activations import (
     ELU,
     GELU,
@@ -52,5 +52,5 @@ __all__ = [
     "HuberLoss", "Identity", "InstanceNorm2d", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid",
     "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleList", "NLLLoss", "PReLU", "Parameter",
     "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus",
-    "Tanh", "functional", "init", "utils",
+    "Tanh", "functional", "init", "rewrites", "utils",
 ]  # fmt: skip

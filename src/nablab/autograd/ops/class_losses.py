@@ -130,4 +130,4 @@ def _reduce(losses: Array, mass: float, shape: Shape, reduction: str) -> tuple[A
     if reduction not in ("mean", "sum"):
         raise AutogradError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
     share = 1 / mass if reduction == "mean" and mass else (1.0 if reduction == "sum" else float("nan"))
-    return losses.sum() * share, share
+    return np.add.reduce(losses) * share, share

@@ -50,25 +50,30 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
             f"linear: the input has {x.shape[-1:][0] if x.ndim else 'no'} features (shape {x.shape}), "
             f"the weight of shape {weight.shape} takes {weight.shape[1]}"
         )
-    out = kernels.matmul(weight, x.reshape(-1, x.shape[-1]).T)  # the units first: see kernels.py
+    out = kernels.matmul(weight, _matrix(x).T)  # the units first: see kernels.py
     if bias is not None:
         out += bias[:, None]
-    return out.T.reshape(*x.shape[:-1], len(weight))
+    return out.T if x.ndim == 2 else out.T.reshape(*x.shape[:-1], len(weight))
 
 
 @vjp(linear, "x")
 def _(g: Array, weight: Array, x_shape: Shape) -> Array:
     """g @ weight"""
-    return kernels.matmul(weight.T, g.reshape(-1, len(weight)).T).T.reshape(x_shape)
+    return kernels.matmul(weight.T, _matrix(g).T).T.reshape(x_shape)
 
 
 @vjp(linear, "weight")
 def _(g: Array, x: Array) -> Array:
     """g.T @ x"""
-    return kernels.matmul(g.reshape(-1, g.shape[-1]).T, x.reshape(-1, x.shape[-1]))
+    return kernels.matmul(_matrix(g).T, _matrix(x))
 
 
 @vjp(linear, "bias")
 def _(g: Array) -> Array:
     """g, summed over the batch"""
-    return g.reshape(-1, g.shape[-1]).sum(0)
+    return np.add.reduce(_matrix(g), 0)
+
+
+def _matrix(x: Array) -> Array:
+    """All but the last axis as rows."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
