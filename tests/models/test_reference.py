@@ -227,7 +227,11 @@ def test_a_file_that_fails(folder: Path, content: str, message: str) -> None:
         ("resnet", "no model 'resnet'"),
         ("", "an empty text is no network"),
         ("8C3-Maxpol2-K", 'layer 2, "Maxpol2"'),
-        ("numpy:lenet", "the NumPy engine is not part of this version"),
+        ("numpy:svc", "^numpy:svc: the NumPy engine runs networks of the layer language.* before svc$"),
+        ("numpy:my_net.py:MyNet", "runs networks of the layer language"),
+        ("numpy:numpy:mlp", "runs networks of the layer language"),
+        ("numpy:lenett", "^no model 'lenett'; did you mean lenet"),
+        ("numpy:8C3-Maxpol2-K", 'layer 2, "Maxpol2"'),
         ("nowhere.py:Net", "nowhere.py: no such file"),
         ("my_net.py", "my_net.py: say which class, as in my_net.py:MyNet"),
         ("my_net.py:Mynet", "my_net.py has no Mynet; its models: MyNet, Shaped"),
@@ -240,6 +244,23 @@ def test_what_is_no_model(folder: Path, reference: Any, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         resolve(reference)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "reference"),
+    [
+        ("numpy:lenet", "lenet-numpy", "numpy:lenet"),
+        ("NumPy:LeNet5", "lenet5-numpy", "numpy:lenet5"),
+        ("numpy:8c3-relu-k", "8c3-relu-k-numpy", "numpy:8C3-ReLU-K"),
+    ],
+)
+def test_networks_for_our_own_engine(text: str, label: str, reference: str) -> None:
+    model, twin = resolve(text), resolve(text.partition(":")[2])
+    assert (model.label, model.reference, model.engine) == (label, reference, "numpy")
+    assert model.spec == twin.spec
+    assert twin.engine == "torch"
+    assert model.detail == f"{twin.detail}, on NumPy"
+    assert resolve(model.reference) == model
 
 
 def test_live_classes_objects_and_functions() -> None:

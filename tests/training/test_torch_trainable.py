@@ -151,7 +151,7 @@ def test_what_is_added_to_the_loss_is_what_it_says(
 def test_class_weights_are_balanced_ones() -> None:
     from sklearn.utils.class_weight import compute_class_weight
 
-    from nablab.training.objective import balanced
+    from nablab.training.class_weights import balanced
 
     y = np.array([0] * 5 + [1] * 3 + [2] * 2)
     reference = compute_class_weight("balanced", classes=np.arange(3), y=y)

@@ -36,16 +36,28 @@ def check_model(
     seed: int,
 ) -> CourtReport:
     """A network of the layer language, or a user's module, on a random batch unless one is given."""
+    if x is None:
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((SAMPLES, *shape))
+        y = rng.integers(0, classes, SAMPLES)
+    if model.engine == "numpy":
+        return check_engine_module(_built_on_numpy(model, shape, classes, seed), x, y, loss, seed)
     import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = _built(model, shape, classes, seed)
-    if x is None:
-        rng = np.random.default_rng(seed)
-        x = rng.standard_normal((SAMPLES, *shape))
-        y = rng.integers(0, classes, SAMPLES)
     return check_torch_module(module, x, y, loss, seed)
+
+
+def _built_on_numpy(model: Model, shape: tuple[int, ...], classes: int, seed: int) -> Any:
+    from nablab.models import numpy_net
+    from nablab.models.initial import initial_weights
+
+    assert model.spec is not None
+    module = numpy_net.build(model.spec, shape, classes)
+    numpy_net.load(module, initial_weights(model.spec, shape, classes, seed))
+    return module
 
 
 def _built(model: Model, shape: tuple[int, ...], classes: int, seed: int) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,9 +169,23 @@ def _module(model: Model, shape: Shape, classes: int) -> Any:
 def _latency(model: Model, shape: Shape, classes: int) -> float:
     """Median seconds of the forward pass of one image, as `nablab.training.timing` measures it."""
     import numpy as np
-    import torch
 
     from nablab.training.timing import prediction_seconds
+
+    scores = _numpy_scores if model.engine == "numpy" else _torch_scores
+    at_1, _ = prediction_seconds(scores(model, shape, classes), np.zeros((256, *shape), np.float32))
+    return float(at_1)
+
+
+def _numpy_scores(model: Model, shape: Shape, classes: int) -> Callable[[Any], Any]:
+    from nablab.models import numpy_net
+
+    assert model.spec is not None
+    return partial(numpy_net.scores, numpy_net.build(model.spec, shape, classes))
+
+
+def _torch_scores(model: Model, shape: Shape, classes: int) -> Callable[[Any], Any]:
+    import torch
 
     module = _module(model, shape, classes).eval()
 
@@ -177,8 +193,7 @@ def _latency(model: Model, shape: Shape, classes: int) -> float:
         with torch.inference_mode():
             return module(torch.from_numpy(x)).numpy()
 
-    at_1, _ = prediction_seconds(scores, np.zeros((256, *shape), np.float32))
-    return float(at_1)
+    return scores
 
 
 def _shape(shape: Shape) -> str:

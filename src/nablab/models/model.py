@@ -10,6 +10,7 @@ from nablab.models.spec import Spec
 
 ModelKind = Literal["network", "module", "estimator"]
 ScoreKind = Literal["logits", "probabilities", "margins"]
+Engine = Literal["torch", "numpy"]
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,5 @@ class Model:
     counts: Callable[[tuple[int, ...], int], tuple[int, int]] | None = None
     #: for estimators whose size follows from the data: (input shape, classes) -> (parameters, MACs)
     seeded: bool = True  #: False where the seed changes nothing (nearest neighbours, SVC)
+    engine: Engine = "torch"  #: what computes a network; estimators have none
     slow: str = ""  #: for estimators that take long at full size: a line to announce it with

@@ -2,7 +2,8 @@
 
 A name of the catalog (`lenet`), of an estimator (`svc`), a string of the layer language, a class, function
 or object in a file (`my_net.py:MyNet`); and in Python also a `Spec`, a live `nn.Module` class or object, a
-function that returns a module, or an estimator of scikit-learn.
+function that returns a module, or an estimator of scikit-learn. `numpy:` before a name of the catalog or a
+string of layers lets our own engine run it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from nablab.models.model import Model
 from nablab.models.printing import to_text
 from nablab.models.spec import Spec
 from nablab.models.user_code import describe_source, load_file
+
+#: Before a network: our own engine runs it.
+_ON_NUMPY = "numpy:"
 
 _IN_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]*)")
 
@@ -91,11 +95,8 @@ def _named(text: str) -> Model:
         return _network(name, name, CATALOG[name].spec)
     if name in ESTIMATORS:
         return _estimator(name)
-    if text.lower().startswith("numpy:"):
-        raise UserError(
-            f"{text}: the NumPy engine is not part of this version; "
-            "leave out numpy: to train the model with PyTorch"
-        )
+    if name.startswith(_ON_NUMPY):
+        return _on_numpy(text, text[len(_ON_NUMPY) :].strip())
     if in_file := _IN_FILE.fullmatch(text):
         return _in_file(text, in_file["path"], in_file["name"])
     if text.endswith(".py"):
@@ -117,6 +118,25 @@ def _layers(text: str, name: str) -> Model:
             ) from None
         raise
     return _network(label_of_spec(spec), to_text(spec), spec)
+
+
+def _on_numpy(text: str, network: str) -> Model:
+    """A network of the layer language, for our own engine."""
+    name = network.lower().replace("-", "_")
+    files = network.endswith(".py") or _IN_FILE.fullmatch(network)
+    if files or name in ESTIMATORS or name.startswith(_ON_NUMPY):
+        raise UserError(
+            f"{text}: the NumPy engine runs networks of the layer language, as in numpy:lenet or "
+            f"numpy:32C3-ReLU-MaxPool2-K; leave out {_ON_NUMPY} before {network}"
+        )
+    model = _named(network)
+    return replace(
+        model,
+        label=f"{model.label}-numpy",
+        reference=_ON_NUMPY + model.reference,
+        detail=f"{model.detail}, on NumPy",
+        engine="numpy",
+    )
 
 
 def _estimator(name: str) -> Model:

@@ -1,7 +1,7 @@
 """The layers of a network as frozen values. What a string of the layer language means.
 
 A `Spec` says what a network is, not how it runs: shapes, parameters and costs are derived from it
-(`shapes`, `cost`), and both engines build from it (`torch_net`, later `numpy_net`).
+(`shapes`, `cost`), and both engines build from it (`torch_net`, `numpy_net`).
 A layer whose numbers make no sense by themselves cannot be made: it raises `UserError`.
 Whether it fits what comes before it is the business of `shapes.trace`.
 """

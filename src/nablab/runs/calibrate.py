@@ -52,7 +52,7 @@ class _Pace:
 
 def calibrated(plan: Plan) -> Plan:
     """The plan with an estimate for each model and fraction."""
-    with computing_with(plan.recipe.threads):
+    with computing_with(plan.recipe.threads, plan.models):
         estimates = {}
         for model in plan.models:
             pace = _time_estimator(plan, model) if model.kind == "estimator" else _time_network(plan, model)
@@ -77,7 +77,7 @@ def _estimate(pace: _Pace, recipe: Recipe, model: Model, cut: Split, memory: int
 
 def _time_network(plan: Plan, model: Model) -> _Pace:
     """Some steps and an evaluation of a network that is then thrown away."""
-    from nablab.training.torch_trainable import make_trainable
+    from nablab.training.engines import make_trainable
 
     recipe = plan.recipe
     data = _few(plan, (_STEPS + _WARM_UP) * recipe.batch_size)

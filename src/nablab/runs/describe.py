@@ -34,6 +34,7 @@ def describe_model(model: Model, input_shape: tuple[int, ...], classes: int) -> 
         spec=None if model.spec is None else str(model.spec),
         source_file=model.source_file,
         seeded=model.seeded,
+        engine=model.engine,
         graph=graph,
         **costs,
     )

@@ -68,7 +68,7 @@ def execute(plan: Plan, *, resume: bool = False) -> Iterator[RunEvent]:
 
 
 def _execute_here(plan: Plan, waiting: list[PlannedRun]) -> Iterator[RunEvent]:
-    with computing_with(plan.recipe.threads), deferred_interrupts() as interrupt:
+    with computing_with(plan.recipe.threads, plan.models), deferred_interrupts() as interrupt:
         for run in waiting:
             yield from perform(job_of(plan, run), interrupt)
             interrupt.check()

@@ -15,6 +15,7 @@ from nablab.runs.environment import describe_environment
 from nablab.runs.planned import DataReference, Plan, PlannedRun
 from nablab.runs.record import DataRecord, Environment, ModelRecord, RunRecord
 from nablab.runs.store import RunFolder
+from nablab.training.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,7 @@ def _bare_model(model: Model) -> ModelRecord:
         score_kind=model.score_kind,
         source_file=model.source_file,
         seeded=model.seeded,
+        engine=model.engine,
     )
 
 
@@ -135,8 +137,13 @@ def _data(job: Job) -> DataRecord:
 
 
 def _environment(job: Job) -> Environment:
+    recipe = job.run.recipe
+    return describe_environment(recipe.threads, job.jobs, _device(job.model, recipe))
+
+
+def _device(model: Model, recipe: Recipe) -> str:
+    if model.kind == "estimator" or model.engine == "numpy":
+        return "cpu"
     from nablab.training import device
 
-    recipe = job.run.recipe
-    name = "cpu" if job.model.kind == "estimator" else device.describe(device.choose(recipe.device))
-    return describe_environment(recipe.threads, job.jobs, name)
+    return device.describe(device.choose(recipe.device))

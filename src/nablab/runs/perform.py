@@ -71,6 +71,8 @@ def _warm_up(model: Model) -> None:
     count it."""
     if model.estimator is not None:
         model.estimator(0)
+    elif model.engine == "numpy":
+        import nablab.training.numpy_trainable  # noqa: F401
     else:
         import torch
 
@@ -79,8 +81,8 @@ def _warm_up(model: Model) -> None:
 
 def _train(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEvent, None, Totals]:
     """A network: step by step, going on from the checkpoint if there is one."""
+    from nablab.training.engines import make_trainable
     from nablab.training.loop import train
-    from nablab.training.torch_trainable import make_trainable
 
     began = perf_counter()
     recipe = job.run.recipe

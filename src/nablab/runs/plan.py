@@ -70,8 +70,6 @@ def make_plan(
         UserError: whatever can be known to fail: the folder, a fraction that isn't here, a network that
             doesn't fit the images, a user's module that fails, a budget that is too small.
     """
-    from nablab.training import device
-
     out = Path(out)
     check_unused(out)
     if budget_seconds is not None and not budget_seconds > 0:
@@ -89,7 +87,7 @@ def make_plan(
         resample=resample,
     )
     macs = _check(plan)
-    chosen = device.choose(recipe.device).type
+    chosen = _device(plan)
     at_once, threads = decide(
         jobs,
         threads=recipe.threads,
@@ -130,6 +128,15 @@ def extend_plan(plan: Plan, models: Sequence[Model]) -> Plan:
     return extended
 
 
+def _device(plan: Plan) -> str:
+    """Where all runs compute: where a model of the NumPy engine takes part, that is the CPU."""
+    if any(model.engine == "numpy" for model in plan.models):
+        return "cpu"
+    from nablab.training import device
+
+    return device.choose(plan.recipe.device).type
+
+
 def _fractions(dataset: Dataset, recipe: Recipe, fractions: Sequence[float] | None) -> tuple[float, ...]:
     if fractions is not None:
         return check_fractions(fractions)
@@ -140,6 +147,7 @@ def _check(plan: Plan) -> list[int | None]:
     """Refuse what cannot run; the multiply-accumulates of each model, None where not known."""
     from nablab.data.augment import parse
     from nablab.data.split import split
+    from nablab.training.engines import check_engine
 
     labels = [model.label for model in plan.models]
     if not labels:
@@ -147,6 +155,8 @@ def _check(plan: Plan) -> list[int | None]:
     for label in labels:
         if labels.count(label) > 1:
             raise UserError(f"two models are called {label}; give one of them another name")
+    for model in plan.models:
+        check_engine(model, plan.recipe)
     for run in plan.runs:
         if run.label == labels[0]:
             split(

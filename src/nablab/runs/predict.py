@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,8 @@ def _estimator_scorer(run: RunFolder, record: RunRecord, dataset: Dataset | None
 
 
 def _network_scorer(run: RunFolder, record: RunRecord, model: Model | None) -> Any:
+    if record.model.engine == "numpy":
+        return _numpy_scorer(record, run.weights())
     import torch
 
     from nablab.training.tensors import copy_in, tensors_of, to_array
@@ -113,6 +116,17 @@ def _network_scorer(run: RunFolder, record: RunRecord, model: Model | None) -> A
             return np.concatenate([to_array(module(piece).float()) for piece in pieces])
 
     return scores
+
+
+def _numpy_scorer(record: RunRecord, weights: dict[str, NDArray[Any]]) -> Any:
+    """A network of our own engine with these weights, as a function of preprocessed images."""
+    from nablab.models import numpy_net
+    from nablab.models.language import parse
+
+    assert record.model.spec is not None
+    network = numpy_net.build(parse(record.model.spec), record.data.input_shape, len(record.data.classes))
+    numpy_net.load(network, weights)
+    return partial(numpy_net.scores, network)
 
 
 def _build(run: RunFolder, record: RunRecord, model: Model | None) -> Any:

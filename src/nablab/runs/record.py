@@ -16,7 +16,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from nablab.models.model import LayerRow, ModelKind, ModuleGraph, ScoreKind, SourceFile
+from nablab.models.model import Engine, LayerRow, ModelKind, ModuleGraph, ScoreKind, SourceFile
 
 #: Rises when a field changes its meaning or goes; new optional fields do not raise it.
 SCHEMA_VERSION = 1
@@ -41,6 +41,7 @@ class ModelRecord:
     graph: ModuleGraph | None = None  #: of a user's module whose code can be followed; what is drawn
     source_file: SourceFile | None = None
     seeded: bool = True  #: False for methods that the seed does not change (nearest neighbours, SVC)
+    engine: Engine = "torch"  #: what computed a network or module; estimators have none
 
 
 @dataclass(frozen=True)

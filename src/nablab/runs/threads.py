@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from nablab.models.model import Model
 
 
 @contextmanager
-def computing_with(threads: int) -> Iterator[None]:
-    """PyTorch and BLAS with this many threads; as before afterwards. 0 leaves them as they are."""
+def computing_with(threads: int, models: Sequence[Model]) -> Iterator[None]:
+    """BLAS, and the engines of these models, with this many threads; as before afterwards.
+
+    0 leaves them as they are.
+    """
     if threads == 0:
         yield
         return
-    import torch
     from threadpoolctl import threadpool_limits
 
+    engines = {model.engine for model in models if model.kind != "estimator"}
+    with ExitStack() as limits:
+        if "numpy" in engines:  # before BLAS is limited, which it takes its own number from
+            limits.enter_context(_autograd_with(threads))
+        limits.enter_context(threadpool_limits(limits=threads))
+        if "torch" in engines:
+            limits.enter_context(_torch_with(threads))
+        yield
+
+
+@contextmanager
+def _torch_with(threads: int) -> Iterator[None]:
+    import torch
+
     before = torch.get_num_threads()
-    with threadpool_limits(limits=threads):
-        torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _autograd_with(threads: int) -> Iterator[None]:
+    from nablab.autograd import parallel
+
+    before = parallel.get_num_threads()
+    parallel.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        parallel.set_num_threads(before)

@@ -76,7 +76,7 @@ def _work(setup: Setup, orders: queue.Queue[str], answers: IO[str], interrupt: I
     dataset = opened(setup.descriptor, SharedData.from_dict(setup.data))
     plan = read_plan(setup.out, dataset=dataset)
     runs = {run.id: run for run in plan.runs}
-    with computing_with(plan.recipe.threads):
+    with computing_with(plan.recipe.threads, plan.models):
         _say(answers, json.dumps({"free": True}))
         for name in iter(orders.get, ""):
             for event in perform(job_of(plan, runs[name]), interrupt):

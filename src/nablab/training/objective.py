@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nablab.training.class_weights import balanced
 from nablab.training.recipe import Recipe
 
 #: Their scales and shifts are no weights in the sense of L1.
@@ -51,16 +52,6 @@ def make_objective(recipe: Recipe, class_counts: NDArray[np.int64], device: torc
     if recipe.class_weights == "balanced":
         weights = torch.from_numpy(balanced(class_counts)).to(device)
     return Objective(recipe.label_smoothing, weights)
-
-
-def balanced(class_counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """n / (classes x count) for each class, as scikit-learn's `balanced`; 0 for a class without images.
-
-    >>> balanced(np.array([30, 10])).round(3)
-    array([0.667, 2.   ], dtype=float32)
-    """
-    share = class_counts.sum() / (len(class_counts) * np.maximum(class_counts, 1))
-    return np.where(class_counts > 0, share, 0).astype(np.float32)
 
 
 def penalised(module: nn.Module) -> list[nn.Parameter]:

@@ -43,8 +43,3 @@ def copy_in(tensors: Mapping[str, Tensor], arrays: Arrays) -> None:
                 f"these weights are of another network: {name} is {array.shape}, not {tuple(tensor.shape)}"
             )
         tensor.copy_(torch.from_numpy(np.array(array)))
-
-
-def under(arrays: Arrays, prefix: str) -> Arrays:
-    """The arrays whose names begin with `prefix`, without it."""
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

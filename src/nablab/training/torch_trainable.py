@@ -19,8 +19,8 @@ from nablab.training.feed import TrainingData
 from nablab.training.modules import build_module, seed_torch
 from nablab.training.objective import Objective, add_l1_gradient, make_objective, penalised
 from nablab.training.recipe import Recipe
-from nablab.training.tensors import copy_in, tensors_of, to_array, under
-from nablab.training.trainable import Arrays, Batch, StepResult
+from nablab.training.tensors import copy_in, tensors_of, to_array
+from nablab.training.trainable import Arrays, Batch, StepResult, under
 
 #: Images that are scored at a time: on a CPU, so few that their activations stay in its cache.
 _SCORED_AT_ONCE = {"cpu": 250, "cuda": 1000, "mps": 1000}

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 
 
+def under(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose names begin with `prefix`, without it."""
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The images of one step.
