@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
-import nablab  # noqa: E402
+import nablab
 
 project = "nablab"
 author = "the nablab authors"

@@ -1,4 +1,4 @@
-"""The directive `nablab-table`: tables of the guide that are read from the package when the guide is built."""
+"""The directive `nablab-table`: tables of the guide, read from the package when the guide is built."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ class NablabTable(Directive):
         group = nodes.tgroup(cols=len(headings))
         group += [nodes.colspec(colwidth=1) for _ in headings]
         group += nodes.thead("", _row(headings, set()))
-        group += nodes.tbody("", *(_row(row, {i for i, h in enumerate(headings) if h in CODE}) for row in rows))
+        code = {position for position, heading in enumerate(headings) if heading in CODE}
+        group += nodes.tbody("", *(_row(row, code) for row in rows))
         return [nodes.table("", group)]
 
 
