@@ -20,9 +20,9 @@ from nablab.autograd.errors import AutogradError
 @pytest.fixture(params=[1, 2, 3])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """So many threads, and limits so low that small arrays are cut, blocked and shared out."""
-    monkeypatch.setattr(kernels, "PIECE", 600)
-    monkeypatch.setattr(kernels, "BLOCK", 5_000)
-    monkeypatch.setattr(kernels, "POOLED", 40)
+    monkeypatch.setattr(kernels.products, "PIECE", 600)
+    monkeypatch.setattr(kernels.convolution, "BLOCK", 5_000)
+    monkeypatch.setattr(kernels.pooling, "POOLED", 40)
     before = parallel.get_num_threads()
     parallel.set_num_threads(request.param)
     yield request.param

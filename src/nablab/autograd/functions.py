@@ -62,6 +62,9 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return ops.matmul(a, b)
 
 
+mm = mv = bmm = ops.matmul
+
+
 def outer(a: Tensor, b: Tensor) -> Tensor:
     """The matrix of all products of the entries of two vectors."""
     return a.unsqueeze(1) * b

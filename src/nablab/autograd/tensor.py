@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nablab.autograd import inplace
 from nablab.autograd.arithmetic import Operand
-from nablab.autograd.casts import Casts
 from nablab.autograd.dtypes import Array
 from nablab.autograd.graph import OPS
+from nablab.autograd.mutation import Mutation
 from nablab.autograd.show import show
 
 Dim: TypeAlias = int | Sequence[int] | None
@@ -24,7 +23,7 @@ class ValuesIndices(NamedTuple):
     indices: Tensor
 
 
-class Tensor(Casts):
+class Tensor(Mutation):
     """An array of numbers that remembers how it was computed.
 
     Made by `tensor(...)` and its relatives, and by operations on other tensors.
@@ -225,56 +224,6 @@ class Tensor(Casts):
 
     def clone(self) -> Tensor:
         return OPS["clone"](self)
-
-    # In place: a trailing underscore, and the tensor itself comes back.
-
-    def add_(self, other: Operand) -> Self:
-        return inplace.update(self, "add", other)
-
-    def sub_(self, other: Operand) -> Self:
-        return inplace.update(self, "sub", other)
-
-    def mul_(self, other: Operand) -> Self:
-        return inplace.update(self, "mul", other)
-
-    def div_(self, other: Operand) -> Self:
-        return inplace.update(self, "div", other)
-
-    def pow_(self, exponent: Operand) -> Self:
-        return inplace.update(self, "pow", exponent)
-
-    def neg_(self) -> Self:
-        return inplace.update(self, "neg")
-
-    def exp_(self) -> Self:
-        return inplace.update(self, "exp")
-
-    def log_(self) -> Self:
-        return inplace.update(self, "log")
-
-    def sqrt_(self) -> Self:
-        return inplace.update(self, "sqrt")
-
-    def tanh_(self) -> Self:
-        return inplace.update(self, "tanh")
-
-    def sigmoid_(self) -> Self:
-        return inplace.update(self, "sigmoid")
-
-    def relu_(self) -> Self:
-        return inplace.update(self, "relu")
-
-    def clamp_(self, min: float | None = None, max: float | None = None) -> Self:
-        return inplace.update(self, "clamp", min=min, max=max)
-
-    def copy_(self, source: Operand) -> Self:
-        return inplace.assign(self, ..., source)
-
-    def fill_(self, value: float) -> Self:
-        return inplace.assign(self, ..., value)
-
-    def zero_(self) -> Self:
-        return inplace.assign(self, ..., 0)
 
 
 def _numbers(arguments: tuple[Any, ...]) -> tuple[int, ...]:

@@ -21,15 +21,10 @@ from nablab.autograd.nn.layers import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
     AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
     Conv2d,
     Dropout,
     Flatten,
-    GroupNorm,
     Identity,
-    InstanceNorm2d,
-    LayerNorm,
     Linear,
     MaxPool2d,
 )  # fmt: skip
@@ -44,6 +39,7 @@ from nablab.autograd.nn.losses import (
     SmoothL1Loss,
 )  # fmt: skip
 from nablab.autograd.nn.module import Module
+from nablab.autograd.nn.norms import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from nablab.autograd.nn.parameter import Parameter
 
 __all__ = [

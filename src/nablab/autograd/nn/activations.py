@@ -10,7 +10,10 @@ from nablab.autograd.tensor import Tensor
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """max(x, 0). `inplace`, here and elsewhere, is taken for PyTorch's sake: results are new arrays."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x)
@@ -40,6 +43,9 @@ class LogSigmoid(Module):
 class SiLU(Module):
     """x sigmoid(x)."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x)
 
@@ -47,7 +53,7 @@ class SiLU(Module):
 class LeakyReLU(Module):
     """x above 0, `negative_slope` x below."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = negative_slope
 
@@ -76,7 +82,7 @@ class PReLU(Module):
 class ELU(Module):
     """x above 0, alpha (exp(x) - 1) below."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
 

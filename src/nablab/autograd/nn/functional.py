@@ -12,6 +12,16 @@ from nablab.autograd.create import default_generator
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.mode import no_grad
+from nablab.autograd.nn.loss_functions import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)  # fmt: skip
 from nablab.autograd.ops import (
     elu,
     gelu,
@@ -203,76 +213,6 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Class numbers as rows of zeros with a one."""
     k = num_classes if num_classes > 0 else int(input.value.max()) + 1
     return Tensor((input.value[..., None] == np.arange(k)).astype(np.int64))
-
-
-# Losses.
-
-
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
-    if reduction == "none":
-        return losses
-    if reduction not in ("mean", "sum"):
-        raise AutogradError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
-    return losses.mean() if reduction == "mean" else losses.sum()
-
-
-def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
-    reduction: str = "mean", label_smoothing: float = 0.0,
-) -> Tensor:  # fmt: skip
-    """-log softmax(input)[target], of scores (N, K) or (N, K, d1, ...).
-
-    The target holds classes (integers), or probabilities in the shape of the scores.
-    """
-    return ops.cross_entropy(
-        input, target, weight,
-        ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing,
-    )  # fmt: skip
-
-
-def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Tensor:  # fmt: skip
-    """-input[target], of log probabilities (N, K) or (N, K, d1, ...)."""
-    return ops.nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
-
-
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
-) -> Tensor:
-    """-(t log p + (1 - t) log(1 - p)) of probabilities p."""
-    losses = ops.binary_cross_entropy(input, target)
-    return _reduced(losses if weight is None else losses * weight, reduction)
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """Binary cross entropy of p = sigmoid(input), safe for scores of any size."""
-    losses = ops.binary_cross_entropy_with_logits(input, target, 1.0 if pos_weight is None else pos_weight)
-    return _reduced(losses if weight is None else losses * weight, reduction)
-
-
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """(input - target)^2."""
-    return _reduced(ops.mse_loss(input, target), reduction)
-
-
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """|input - target|."""
-    return _reduced(ops.l1_loss(input, target), reduction)
-
-
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """Half the square up to delta, from there a straight line of slope delta."""
-    return _reduced(ops.huber_loss(input, target, delta=delta), reduction)
-
-
-def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """The Huber loss divided by its delta."""
-    return huber_loss(input, target, reduction, beta) / beta if beta else l1_loss(input, target, reduction)
 
 
 def normalize(input: Tensor, dim: int = 1, eps: float = 1e-12) -> Tensor:

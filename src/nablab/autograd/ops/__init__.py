@@ -14,6 +14,7 @@ from nablab.autograd.ops.activations import (
     softplus,
     tanh,
 )  # fmt: skip
+from nablab.autograd.ops.choices import clamp, maximum, minimum, where
 from nablab.autograd.ops.class_losses import cross_entropy, nll_loss
 from nablab.autograd.ops.convolution import (
     adaptive_avg_pool2d,
@@ -25,15 +26,12 @@ from nablab.autograd.ops.convolution import (
 from nablab.autograd.ops.elementwise import (
     abs,
     add,
-    clamp,
     clone,
     cos,
     div,
     exp,
     log,
     log1p,
-    maximum,
-    minimum,
     mul,
     neg,
     pow,
@@ -43,7 +41,6 @@ from nablab.autograd.ops.elementwise import (
     square,
     sub,
     to_copy,
-    where,
 )  # fmt: skip
 from nablab.autograd.ops.linear_algebra import linear, matmul
 from nablab.autograd.ops.losses import (

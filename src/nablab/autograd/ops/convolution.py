@@ -13,6 +13,7 @@ from nablab.autograd import kernels
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.op import op, vjp
+from nablab.autograd.ops.linear_algebra import one_dtype
 
 Shape: TypeAlias = tuple[int, ...]
 Pair: TypeAlias = tuple[int, int]
@@ -28,6 +29,7 @@ def conv2d(
 
     As one product of matrices: each window of x becomes a column, each filter is a row.
     """
+    one_dtype("conv2d", x, weight, bias)
     _check_channels(x, weight, groups)
     window = kernels.Window(weight.shape[2:], stride, padding, dilation)
     return kernels.convolve(x, weight, bias, window, groups)

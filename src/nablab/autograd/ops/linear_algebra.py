@@ -15,8 +15,18 @@ from nablab.autograd.op import op, vjp
 Shape = tuple[int, ...]
 
 
+def one_dtype(name: str, *arrays: Array | None) -> None:
+    """Raise where products would mix dtypes: as in PyTorch, that is to be said and not guessed."""
+    dtypes = {str(a.dtype) for a in arrays if a is not None}
+    if len(dtypes) > 1:
+        raise AutogradError(
+            f"{name} of {' and '.join(sorted(dtypes))}: convert one of them, with .float() say"
+        )
+
+
 @op
 def matmul(a: Array, b: Array) -> Array:
+    one_dtype("matmul", a, b)
     if a.ndim and b.ndim and a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
         inner = b.shape[max(b.ndim - 2, 0)]
         raise AutogradError(
@@ -45,6 +55,8 @@ def _(g: Array, a: Array, b_shape: Shape) -> Array:
 
 @op
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    if x.dtype != weight.dtype:
+        one_dtype("linear", x, weight)
     if x.shape[-1:] != weight.shape[1:]:
         raise AutogradError(
             f"linear: the input has {x.shape[-1:][0] if x.ndim else 'no'} features (shape {x.shape}), "
