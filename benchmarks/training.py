@@ -159,17 +159,20 @@ def main() -> int:
     plain = prepare(dataset, split(dataset, fraction=options.fraction, validation=0), base)
     print_surroundings(options, dataset, plain)
 
-    outcomes: dict[str, list[tuple[Outcome, Outcome]]] = {name: [] for name in options.networks}
-    for repeat in range(options.repeats):
-        for name in options.networks:
+    met = []
+    for name in options.networks:
+        pairs = []
+        for repeat in range(options.repeats):
             runs = (
                 lambda n=name, s=repeat: by_nablab(n, dataset, base.but(seed=s), options.fraction),
                 lambda n=name, s=repeat: by_hand(n, plain, options.epochs, s),
             )
             first = repeat % 2  # in turns, who comes first
             done = {which: runs[which]() for which in (first, 1 - first)}
-            outcomes[name].append((done[0], done[1]))
-    met = [print_row(name, pairs) for name, pairs in outcomes.items()]
+            pairs.append((done[0], done[1]))
+            ours, theirs = pairs[-1]
+            print(f"{name} {repeat + 1}/{options.repeats}: {ours}, {theirs}", file=sys.stderr)
+        met.append(print_row(name, pairs))
     return 0 if all(met) else 1
 
 
@@ -196,7 +199,8 @@ def print_row(name: str, pairs: list[tuple[Outcome, Outcome]]) -> bool:
         f"{median(o.images_a_second for o in theirs):10,.0f}"
         f"{median(speed):8.2f}{f'({min(speed):.2f}-{max(speed):.2f})':>16}{TARGETS[name]:8.1f}"
         f"{median(wall):12.2f}{f'({min(wall):.2f}-{max(wall):.2f})':>16}"
-        f"{mean(o.accuracy for o in ours):10.4f}{mean(o.accuracy for o in theirs):10.4f}"
+        f"{mean(o.accuracy for o in ours):10.4f}{mean(o.accuracy for o in theirs):10.4f}",
+        flush=True,
     )
     return median(speed) >= TARGETS[name] and median(wall) >= max(1.0, TARGETS[name] / 2)
 
