@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nablab.api.checking import GradientCheck, gradcheck
     from nablab.api.comparison import Comparison, ComparisonTable
     from nablab.api.inspection import Inspection, inspect
+    from nablab.api.laddering import Ladder, ladder
     from nablab.api.planning import PlannedComparison, plan
     from nablab.api.prediction import Predictions, predict
     from nablab.api.records import delete_run, list_runs, results, show_run
@@ -37,6 +38,7 @@ _HOMES = {
     "Dataset": "nablab.data.dataset",
     "GradientCheck": "nablab.api.checking",
     "Inspection": "nablab.api.inspection",
+    "Ladder": "nablab.api.laddering",
     "NablabError": "nablab.errors",
     "PlannedComparison": "nablab.api.planning",
     "Predictions": "nablab.api.prediction",
@@ -51,6 +53,7 @@ _HOMES = {
     "fetch": "nablab.api.sources",
     "gradcheck": "nablab.api.checking",
     "inspect": "nablab.api.inspection",
+    "ladder": "nablab.api.laddering",
     "list_runs": "nablab.api.records",
     "load": "nablab.api.sources",
     "make_dataset": "nablab.data.dataset",
@@ -72,6 +75,7 @@ __all__ = [
     "Dataset",
     "GradientCheck",
     "Inspection",
+    "Ladder",
     "NablabError",
     "PlannedComparison",
     "Predictions",
@@ -87,6 +91,7 @@ __all__ = [
     "fetch",
     "gradcheck",
     "inspect",
+    "ladder",
     "list_runs",
     "load",
     "make_dataset",

@@ -65,6 +65,12 @@ _register(
     "nablab check lenet",
 )
 _register(
+    "ladder",
+    "Train one network by hand, on our engine and in PyTorch, and compare every step.",
+    "nablab ladder mlp",
+    "nablab ladder 100-ReLU-K --against my_loss.py:loss",
+)
+_register(
     "predict",
     "Ask a trained model about pictures.",
     "nablab predict results/runs/lenet-f0.1-s0 picture.png",

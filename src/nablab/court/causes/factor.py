@@ -89,8 +89,11 @@ def explain(case: Case, evidence: Evidence, factor: float) -> str:
 
 
 def _origins(problem: Problem, factor: float) -> Iterator[Origin]:
-    """All that give the factor, the simplest first."""
-    N, K = problem.samples, problem.classes
+    return origins(factor, problem.samples, problem.classes)
+
+
+def origins(factor: float, N: int | None, K: int | None) -> Iterator[Origin]:
+    """All that give the factor for N samples and K classes, where known; the simplest first."""
     powers = (0, 1, -1)
     candidates = itertools.product((1, -1), powers, powers if N else (0,), powers if K else (0,))
     ordered = sorted((Origin(*candidate) for candidate in candidates), key=lambda origin: origin.parts)
