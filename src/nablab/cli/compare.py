@@ -82,11 +82,17 @@ def compare(
 
 
 def finish(comparison: Comparison, output: OutputOptions, notebook: bool) -> int:
-    """Print the result and write what is delivered; 1 when a run failed."""
-    delivered = {"report": str(comparison.report())}
-    if notebook:
-        delivered["notebook"] = str(comparison.notebook())
-    output.show(comparison, comparison.document() | delivered)
+    """Print the result, then write what is delivered; 1 when a run failed."""
     if not output.json:
-        print("", *(f"{what:<9} {path}" for what, path in delivered.items()), sep="\n")
+        output.show(comparison, {})
+        print()
+    writers = {"report": comparison.report} | ({"notebook": comparison.notebook} if notebook else {})
+    delivered = {}
+    for what, write in writers.items():
+        with output.working(f"writing the {what}"):
+            delivered[what] = str(write())
+        if not output.json:
+            print(f"{what:<9} {delivered[what]}", flush=True)
+    if output.json:
+        output.show(comparison, comparison.document() | delivered)
     return 1 if comparison.failures else 0

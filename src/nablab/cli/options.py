@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,6 +140,14 @@ class OutputOptions:
         # In a file or a pipe nothing is narrow, and a table should not lose its columns.
         apart = not sys.stdout.isatty() and "COLUMNS" not in os.environ
         Console(width=PIPE_WIDTH if apart else None).print(result)
+
+    def working(self, what: str) -> AbstractContextManager[object]:
+        """Says on a terminal what is being done, for as long as it takes; nothing elsewhere."""
+        if self.quiet or not sys.stderr.isatty():
+            return nullcontext()
+        from rich.console import Console
+
+        return Console(stderr=True).status(what)
 
 
 def check_alone(what: str, models: Sequence[str], images: DataOptions, asked: Mapping[str, Any]) -> None:
