@@ -98,6 +98,22 @@ def test_network_in_parts() -> None:
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("limit", [600, 20_000])
+@pytest.mark.parametrize("order_b", ["C", "F"])
+@pytest.mark.parametrize("order_a", ["C", "F"])
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(37, 40, 10), (64, 9, 50), (5, 40, 60), (16, 100, 5), (1, 300, 30)]
+)
+def test_matrix_products(
+    m: int, k: int, n: int, order_a: Any, order_b: Any, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(kernels.products, "PIECE", limit)
+    rng = np.random.default_rng(0)
+    a, b = np.array(rng.normal(size=(m, k)), order=order_a), np.array(rng.normal(size=(k, n)), order=order_b)
+    np.testing.assert_allclose(kernels.matmul(a, b), a @ b, rtol=1e-12, atol=1e-12)
+
+
 def test_full_size_in_single_precision() -> None:
     """With the real limits, on shapes that reach them."""
     rng = np.random.default_rng(0)

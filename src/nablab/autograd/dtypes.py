@@ -87,6 +87,8 @@ def common_dtype(operands: Sequence[Any]) -> DType:
 
 def promote(operands: Sequence[Any]) -> Sequence[Any]:
     """`operands` with every array in their common dtype; Python numbers stay as they are."""
+    if len(operands) == 1:
+        return operands
     arrays = [a for a in operands if isinstance(a, np.ndarray)]
     dtypes = {a.dtype for a in arrays}
     if len(dtypes) == 1 and (len(arrays) == len(operands) or is_floating(arrays[0].dtype)):

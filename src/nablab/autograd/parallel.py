@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -53,33 +55,30 @@ def set_num_threads(number: int) -> None:
         library.set_num_threads(number)
 
 
-class _Worker(threading.Thread):
-    """A thread that waits for tasks, and takes them from the same iterator as all others."""
+class _Job:
+    """Tasks that threads take one by one, and a note for each that a helper has done: its error, or None."""
 
-    def __init__(self) -> None:
-        super().__init__(daemon=True, name="nablab.autograd")
-        self.wake, self.finished = (
-            threading.Lock(),
-            threading.Lock(),
-        )  # as signals: released by the other side
-        self.wake.acquire()
-        self.finished.acquire()
-        self.tasks: Iterator[Task] = iter(())
-        self.error: BaseException | None = None
-        self.start()
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = iter(tasks)
+        self.notes: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    def run(self) -> None:
-        while True:
-            self.wake.acquire()
+
+def _help(inbox: SimpleQueue[_Job]) -> None:
+    """The life of a helper. One that comes late finds no task left, and nobody has waited for it."""
+    while True:
+        job = inbox.get()
+        for task in job.tasks:
             try:
-                for task in self.tasks:
-                    task()
+                task()
             except BaseException as error:
-                self.error = error
-            self.finished.release()
+                job.notes.put(error)
+            else:
+                job.notes.put(None)
+            del task  # its arrays are not the helper's to keep
+        del job
 
 
-_workers: list[_Worker] = []
+_helpers: list[SimpleQueue[_Job]] = []
 _busy = threading.Lock()
 
 
@@ -88,46 +87,58 @@ def run(tasks: Sequence[Task]) -> None:
 
     Serial where there is one task or one thread, or where another thread of the user is here already.
     """
-    helpers = min(get_num_threads(), len(tasks)) - 1
-    if helpers < 1 or not _busy.acquire(blocking=False):
+    number = min(get_num_threads(), len(tasks)) - 1
+    if number < 1 or not _busy.acquire(blocking=False):
         for task in tasks:
             task()
         return
     try:
-        _share(iter(tasks), helpers)
+        with _one_blas_thread():
+            _share(tasks, number)
     finally:
         _busy.release()
 
 
-def _share(tasks: Iterator[Task], helpers: int) -> None:
-    while len(_workers) < helpers:
-        _workers.append(_Worker())
-    active = _workers[:helpers]
+def _share(tasks: Sequence[Task], number: int) -> None:
+    while len(_helpers) < number:
+        inbox: SimpleQueue[_Job] = SimpleQueue()
+        threading.Thread(target=_help, args=(inbox,), daemon=True, name="nablab.autograd").start()
+        _helpers.append(inbox)
+    job = _Job(tasks)
+    for inbox in _helpers[:number]:
+        inbox.put(job)
+    done = 0
+    errors: list[BaseException] = []
+    for task in job.tasks:
+        done += 1
+        try:
+            task()
+        except BaseException as error:
+            errors.append(error)
+    for _ in range(len(tasks) - done):
+        note = job.notes.get()
+        if note is not None:
+            errors.append(note)
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
     before = [(library, library.num_threads) for library in _blas()]
     for library, _ in before:
         library.set_num_threads(1)
     try:
-        for worker in active:
-            worker.tasks, worker.error = tasks, None
-            worker.wake.release()
-        try:
-            for task in tasks:
-                task()
-        finally:
-            for worker in active:
-                worker.finished.acquire()
+        yield
     finally:
         for library, number in before:
             library.set_num_threads(number)
-    for worker in active:
-        if worker.error is not None:
-            raise worker.error
 
 
 def _forget_workers() -> None:
     """A forked child has none of its parent's threads."""
     global _busy
-    _workers.clear()
+    _helpers.clear()
     _busy = threading.Lock()
 
 

@@ -16,13 +16,34 @@ SMALL_FACTOR, SMALL_SUM = 5_000, 1_000
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """The product of two matrices, the rows of `a` spread over the threads."""
-    number = parts(a.size * b.shape[1], at_least=PIECE)
-    if number == 1:
+    """The product of two matrices, the rows of `a` spread over the threads and cut into pieces."""
+    work = a.size * b.shape[1]
+    if work < 2 * PIECE:
         return a @ b
     out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
-    run([partial(np.matmul, a[rows], b, out=out[rows]) for rows in cuts(len(a), number)])
+    rows = _rows_of_a_piece(b)
+    run(
+        [partial(_by_rows, a[part], b, out[part], rows) for part in cuts(len(a), parts(work, at_least=PIECE))]
+    )
     return out
+
+
+def _rows_of_a_piece(b: Array) -> int:
+    """With how many rows the product by `b` (K, N) is quickest; 0 where that is all at once."""
+    k, n = b.shape
+    rows = min(16, PIECE // 2 // (k * n))
+    suits = b.flags.c_contiguous or (b.flags.f_contiguous and k >= n)
+    return rows if rows >= 4 and suits else 0
+
+
+def _by_rows(a: Array, b: Array, out: Array, rows: int) -> None:
+    """a @ b, so many rows at a time."""
+    pieces = len(a) // rows if rows else 0
+    cut = pieces * rows
+    if pieces:
+        np.matmul(a[:cut].reshape(pieces, rows, -1), b, out=out[:cut].reshape(pieces, rows, -1))
+    if cut < len(a):
+        np.matmul(a[cut:], b, out=out[cut:])
 
 
 def multiply(a: Array, b: Array, out: Array) -> None:

@@ -12,7 +12,7 @@ from nablab.autograd.op import elementwise, op, vjp
 from nablab.autograd.special import normal_cdf, normal_pdf
 
 
-@elementwise
+@op
 def relu(x: Array) -> Array:
     return np.maximum(x, 0)
 
