@@ -48,8 +48,8 @@ test: $(DEVELOPED)
 check: lint types test docs
 
 lint: $(DEVELOPED)
-	$(BIN)/ruff check src tests benchmarks docs
-	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs tools
+	$(BIN)/ruff format --check src tests benchmarks docs tools
 
 types: $(DEVELOPED)
 	$(BIN)/mypy
