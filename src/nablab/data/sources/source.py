@@ -61,10 +61,8 @@ class Source:
             NablabError: the cache folder cannot be written to.
         """
         if self.importer is None:
-            way = (
-                "is downloaded: `nablab data fetch " + self.name + "`" if self.download else "needs no files"
-            )
-            raise UserError(f"{self.name} {way}")
+            command = f"is downloaded: `nablab data fetch {self.name}`"
+            raise UserError(f"{self.name} {command if self.download else 'needs no files of yours'}")
         return self.importer(files, progress)
 
 
