@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from nablab.data.sources import digits, fashion_mnist, spiral
+from nablab.data.sources import cifar10, digits, fashion_mnist, mnist, spiral, toys
 from nablab.data.sources.source import Source
 
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (fashion_mnist.SOURCE, digits.SOURCE, spiral.SOURCE)
+    source.name: source
+    for source in (
+        fashion_mnist.SOURCE,
+        mnist.SOURCE,
+        cifar10.SOURCE,
+        digits.SOURCE,
+        spiral.SOURCE,
+        toys.MOONS,
+        toys.CIRCLES,
+        toys.BLOBS,
+    )
 }
 
 __all__ = ["SOURCES", "Source"]

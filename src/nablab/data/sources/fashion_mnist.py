@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nablab import atomic
-from nablab.data.cache import cache_folder
 from nablab.data.dataset import Dataset, make_dataset
-from nablab.data.fetch import Progress, download
-from nablab.data.sources.idx import read_idx
+from nablab.data.fetch import Progress
+from nablab.data.sources.idx_set import IdxSet, Part
 from nablab.data.sources.source import Source
-from nablab.errors import NablabError, UserError
 
 NAME = "fashion-mnist"
 CLASSES = (
@@ -37,60 +29,43 @@ CLASSES = (
 LICENCE = "MIT, copyright 2017 Zalando SE"
 MAKER = "Zalando Research"
 
-#: Where Debian's package dataset-fashion-mnist puts the four files.
-SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-#: The addresses that the data set's own page names.
-MIRRORS = (
-    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+#: The addresses are those that the data set's own page names, the folder is that of Debian's package
+#: dataset-fashion-mnist. The page publishes MD5s; the SHA-256 of the downloads are TensorFlow Datasets'
+#: (`url_checksums/fashion_mnist.txt`), those of the contents were taken from Debian's files.
+FILES = IdxSet(
+    name=NAME,
+    mirrors=(
+        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    ),
+    system_folder=Path("/usr/share/datasets/fashion-mnist"),
+    parts={
+        "x_train": Part(
+            "train-images-idx3-ubyte.gz",
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            (60_000, 28, 28),
+        ),
+        "y_train": Part(
+            "train-labels-idx1-ubyte.gz",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            (60_000,),
+        ),
+        "x_test": Part(
+            "t10k-images-idx3-ubyte.gz",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            (10_000, 28, 28),
+        ),
+        "y_test": Part(
+            "t10k-labels-idx1-ubyte.gz",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            (10_000,),
+        ),
+    },
 )
-
-Parts = dict[str, NDArray[np.uint8]]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of the four files.
-
-    Attributes:
-        file: its name, everywhere.
-        download: SHA-256 of the file that is downloaded.
-        contents: SHA-256 of the values in it, however they are packed (Debian packs them anew).
-        shape: of the array.
-    """
-
-    file: str
-    download: str
-    contents: str
-    shape: tuple[int, ...]
-
-
-PARTS: Mapping[str, Part] = {
-    "x_train": Part(
-        "train-images-idx3-ubyte.gz",
-        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-        "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
-        (60_000, 28, 28),
-    ),
-    "y_train": Part(
-        "train-labels-idx1-ubyte.gz",
-        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
-        (60_000,),
-    ),
-    "x_test": Part(
-        "t10k-images-idx3-ubyte.gz",
-        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-        "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
-        (10_000, 28, 28),
-    ),
-    "y_test": Part(
-        "t10k-labels-idx1-ubyte.gz",
-        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
-        (10_000,),
-    ),
-}
 
 
 def load() -> Dataset:
@@ -107,21 +82,15 @@ def load() -> Dataset:
 
 def load_full() -> Dataset | None:
     """The full set, or None where it is neither in the cache nor on the system."""
-    parts = _read_decoded()
-    if parts is None:
-        for _, folder in _folders():
-            parts = _decode(folder)
-            if parts is not None:
-                _write_decoded(parts)
-                break
-        else:
-            return None
+    arrays = FILES.read()
+    if arrays is None:
+        return None
     return make_dataset(
         NAME,
-        parts["x_train"][:, None],
-        parts["y_train"],
-        parts["x_test"][:, None],
-        parts["y_test"],
+        arrays["x_train"][:, None],
+        arrays["y_train"],
+        arrays["x_test"][:, None],
+        arrays["y_test"],
         CLASSES,
         source=f"Fashion-MNIST ({MAKER}), full set",
         licence=LICENCE,
@@ -132,7 +101,7 @@ def load_slice() -> Dataset:
     """The 6,000 + 1,000 images that ship with nablab."""
     with (resources.files("nablab.data") / "embedded" / f"{NAME}.npz").open("rb") as file:
         stored = dict(np.load(file, allow_pickle=False))
-    total, test_total = PARTS["x_train"].shape[0], PARTS["x_test"].shape[0]
+    total, test_total = (FILES.parts[name].shape[0] for name in ("x_train", "x_test"))
     return Dataset(
         name=NAME,
         x_train=stored["x_train"][:, None],
@@ -157,83 +126,20 @@ def load_slice() -> Dataset:
 
 def available() -> str:
     """Which part is here, in one line."""
-    if _read_decoded() is not None:
-        return "the full set, in the cache"
-    for what, folder in _folders():
-        if _is_complete(folder):
-            return f"the full set, {what}"
-    return load_slice().hint
+    where = FILES.where()
+    return f"the full set, {where}" if where else load_slice().hint
 
 
 def fetch(progress: Progress | None) -> str:
-    """Download the full set into the cache unless it is here, and say what is here then.
-
-    Raises:
-        NablabError: no mirror could be reached, or the cache folder cannot be written to.
-    """
-    if load_full() is None:
-        for part in PARTS.values():
-            download(part.file, part.download, MIRRORS, _cache(), progress)
-        load_full()
+    """Download the full set into the cache unless it is here, and say what is here then."""
+    FILES.fetch(progress)
     return available()
 
 
-def _cache() -> Path:
-    return cache_folder() / NAME
-
-
-def _folders() -> Iterator[tuple[str, Path]]:
-    yield "as downloaded into the cache", _cache()
-    yield "from the system's package", SYSTEM_FOLDER
-
-
-def _is_complete(folder: Path) -> bool:
-    return all((folder / part.file).is_file() for part in PARTS.values())
-
-
-def _decode(folder: Path) -> Parts | None:
-    """The four arrays in a folder of IDX files, or None where they are not all there and genuine."""
-    if not _is_complete(folder):
-        return None
-    try:
-        parts = {name: read_idx(folder / part.file) for name, part in PARTS.items()}
-    except UserError:
-        return None
-    return parts if _are_genuine(parts) else None
-
-
-def _read_decoded() -> Parts | None:
-    """The decoded copy, memory-mapped, or None where there is none or it is damaged."""
-    try:
-        parts: dict[str, NDArray[Any]] = {
-            name: np.asarray(np.load(_decoded(name), mmap_mode="r", allow_pickle=False)) for name in PARTS
-        }
-    except (OSError, ValueError, EOFError):
-        return None
-    return parts if _are_genuine(parts) else None
-
-
-def _write_decoded(parts: Parts) -> None:
-    """Each file is put in place whole, and all writers write the same: two processes may race."""
-    try:
-        for name, array in parts.items():
-            atomic.write_with(_decoded(name), partial(np.save, arr=array, allow_pickle=False))
-    except NablabError:
-        return  # a cache that cannot be written only costs the next load its half second
-
-
-def _decoded(name: str) -> Path:
-    return _cache() / "decoded" / f"{name}.npy"
-
-
-def _are_genuine(parts: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether these are Fashion-MNIST's own values. All 55 MB are hashed: some 35 ms."""
-    return all(
-        parts[name].dtype == np.uint8
-        and parts[name].shape == part.shape
-        and hashlib.sha256(np.ascontiguousarray(parts[name]).data).hexdigest() == part.contents
-        for name, part in PARTS.items()
-    )
+def take_in(files: Sequence[Path], progress: Progress | None) -> str:
+    """Decode the four files, or those in a folder, into the cache, and say what is here then."""
+    FILES.take_in(files)
+    return available()
 
 
 SOURCE = Source(
@@ -244,4 +150,5 @@ SOURCE = Source(
     load=load,
     available=available,
     download=fetch,
+    importer=take_in,
 )

@@ -10,6 +10,7 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,15 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
                 return _read(unpacked, path)  # type: ignore[arg-type]
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def idx_header(shape: Sequence[int]) -> bytes:
+    """The header of an IDX file of unsigned bytes: magic number and sizes.
+
+    >>> idx_header((60_000,)).hex()
+    '000008010000ea60'
+    """
+    return struct.pack(f">HBB{len(shape)}I", 0, _UNSIGNED_BYTE, len(shape), *shape)
 
 
 def _read(file: BinaryIO, path: Path) -> NDArray[np.uint8]:
