@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nablab.data import load
-from nablab.data.sources import picture, pictures
+from nablab.data.sources import decoding, picture
 from nablab.data.sources.picture import read_picture
 from nablab.data.split import split
 from nablab.errors import UserError
@@ -279,7 +279,7 @@ def test_different_sizes_need_one(tmp_path: Path) -> None:
 def test_more_than_fits_into_memory_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_MOST_BYTES", 20 * 3 * 36 - 1)
+    monkeypatch.setattr(decoding, "_MOST_BYTES", 20 * 3 * 36 - 1)
     with pytest.raises(UserError, match=r"20 pictures of 6x6 are .* GiB"):
         load(fill(tmp_path))
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from nablab.data.dataset import Dataset
+from nablab.data.fetch import Progress
+from nablab.data.prepared import is_prepared, load_prepared
 from nablab.data.sources import SOURCES
 from nablab.data.sources.arrays import load_npy_pair, load_npz, npy_pair
+from nablab.data.sources.csv_list import load_csv
 from nablab.data.sources.pictures import load_pictures
 from nablab.errors import UserError, did_you_mean
 
@@ -17,16 +20,19 @@ def load(
     size: int | None = None,
     color: str | None = None,
     group: str | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """A data set by name, from files, or as it is.
 
     Args:
-        name: one of `nablab.data.sources.SOURCES`, a folder of class folders, a folder with `X.npy` and
-            `Y.npy` (or one of the two files), a `.npz` file, or a `Dataset`, which is returned.
+        name: one of `nablab.data.sources.SOURCES`, a folder of class folders, a `.csv` that lists pictures,
+            what `prepare` made of either, a folder with `X.npy` and `Y.npy` (or one of the two files), a
+            `.npz` file, or a `Dataset`, which is returned.
         size: for pictures: height and width they are brought to.
         color: for pictures: `grey` or `rgb`; None is grey where all are grey.
         group: for pictures: a regular expression searched for in file names; pictures for which its
             first group (or its whole match) is the same stay on one side of every split.
+        progress: told how many pictures are decoded, where that takes longer than a second.
 
     >>> load("digits").x_train.shape
     (1439, 1, 8, 8)
@@ -44,8 +50,10 @@ def load(
     path = Path(name).expanduser()
     if not path.exists():
         raise UserError(_not_found(str(name)))
-    if path.is_dir() and npy_pair(path) is None:
-        return load_pictures(path, size=size, color=color, group=group)
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return load_csv(path, size=size, color=color, group=group, progress=progress)
+    if path.is_dir() and not is_prepared(path) and npy_pair(path) is None:
+        return load_pictures(path, size=size, color=color, group=group, progress=progress)
     _refuse_picture_options(str(name), size, color, group)
     return _load_arrays(path)
 
@@ -53,12 +61,15 @@ def load(
 def _load_arrays(path: Path) -> Dataset:
     if path.suffix.lower() == ".npz":
         return load_npz(path)
-    pair = npy_pair(path if path.is_dir() else path.parent)
-    if path.is_dir() or path.suffix.lower() == ".npy":
-        if pair is None:
-            raise UserError(f"{path}: needs both X.npy and Y.npy in its folder")
-        return load_npy_pair(*pair)
-    raise UserError(f"{path}: not a folder of pictures, a .npz file or an X.npy with its Y.npy")
+    if not path.is_dir() and path.suffix.lower() != ".npy":
+        raise UserError(f"{path}: not a folder of pictures, a .csv, a .npz file or an X.npy with its Y.npy")
+    folder = path if path.is_dir() else path.parent
+    if is_prepared(folder):
+        return load_prepared(folder)
+    pair = npy_pair(folder)
+    if pair is None:
+        raise UserError(f"{path}: needs both X.npy and Y.npy in its folder")
+    return load_npy_pair(*pair)
 
 
 def _refuse_picture_options(name: str, size: int | None, color: str | None, group: str | None) -> None:
@@ -66,7 +77,10 @@ def _refuse_picture_options(name: str, size: int | None, color: str | None, grou
         option for option, value in (("size", size), ("color", color), ("group", group)) if value is not None
     ]
     if given:
-        raise UserError(f"{name} takes no {' or '.join(given)}: only folders of pictures do")
+        raise UserError(
+            f"{name} takes no {' or '.join(given)}: only folders of pictures and lists of them (.csv) do; "
+            "arrays stay as they are, so leave it out, or prepare the pictures anew"
+        )
 
 
 def _not_found(name: str) -> str:

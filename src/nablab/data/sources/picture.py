@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -111,12 +112,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes, which are checked below
-            with Image.open(path, formats=_formats()[1]) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise UserError(_too_large(path, f"{picture.width}x{picture.height} pixels"))
-                yield picture
+        # Warnings are of odd metadata, and of sizes, which are checked here.
+        with _SILENCE, Image.open(path, formats=_formats()[1]) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise UserError(_too_large(path, f"{picture.width}x{picture.height} pixels"))
+            yield picture
     except UserError:
         raise
     except Image.DecompressionBombError as error:
@@ -124,6 +124,36 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Exception as error:  # decoders of broken files raise nearly anything
         reason = "not a picture" if isinstance(error, UnidentifiedImageError) else error
         raise UserError(f"{path}: cannot be read ({reason}); repair or remove it") from error
+
+
+class _Silence:
+    """Ignores warnings for as long as any thread is within: `catch_warnings` alone serves one thread.
+
+    Two threads that leave it in another order than they came would leave the filters of one to the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._filters: AbstractContextManager[object] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._within += 1
+            if self._filters is None:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if self._within == 0 and self._filters is not None:
+                self._filters.__exit__(None, None, None)
+                self._filters = None
+
+
+_SILENCE = _Silence()
 
 
 def _too_large(path: Path, what: str) -> str:
