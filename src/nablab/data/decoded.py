@@ -131,7 +131,7 @@ def _notes(folder: Path) -> Notes:
     try:
         notes = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
         return {name: {"bytes": int(note["bytes"]), "sha256": note["sha256"]} for name, note in notes.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

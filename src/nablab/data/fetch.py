@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nablab.errors import NablabError
+from nablab.errors import CannotWrite, NablabError
 
 #: Called while a file comes in: (its name, bytes so far, bytes in all).
 Progress = Callable[[str, int, int], None]
 
+#: Errors of this machine's disk, which no other mirror helps with.
+_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _TIMEOUT = 30  # seconds without an answer before the next mirror is tried
 
 
@@ -25,7 +28,8 @@ def download(
         progress: told how far the download is.
 
     Raises:
-        NablabError: no mirror gave the right file, or the folder cannot be written to.
+        CannotWrite: the disk is full, or the folder cannot be written to.
+        NablabError: no mirror gave the right file.
     """
     import pooch
 
@@ -33,7 +37,7 @@ def download(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NablabError(f"cannot write to {folder}; set NABLAB_CACHE to a folder of yours") from error
+        raise _cannot_write(folder, error) from error
     failures = []
     for mirror in mirrors:
         bar = _Bar(name, progress) if progress else False
@@ -41,10 +45,16 @@ def download(
         try:
             pooch.retrieve(mirror + name, f"sha256:{sha256}", fname=name, path=folder, downloader=downloader)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong hash is a ValueError
+            if isinstance(error, OSError) and error.errno in _OURS:
+                raise _cannot_write(folder, error) from error
             failures.append(f"{urlsplit(mirror).netloc}: {_reason(error)}")
         else:
             return folder / name
     raise NablabError(f"could not download {name}: {'; '.join(failures)}")
+
+
+def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
+    return CannotWrite(f"cannot write to {folder} ({error.strerror}); set NABLAB_CACHE to a folder of yours")
 
 
 def _reason(error: Exception) -> str:
