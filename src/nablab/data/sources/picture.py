@@ -30,12 +30,16 @@ _NOT_DECODED = frozenset({"EPS", "PDF", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"})
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture says of itself before it is decoded; width and height as shown (EXIF orientation)."""
+    """What a picture says of itself before it is decoded; width and height as shown (EXIF orientation).
+
+    `turned` is whether EXIF says that it is stored turned or mirrored.
+    """
 
     path: Path
     width: int
     height: int
     is_grey: bool
+    turned: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -61,10 +65,11 @@ def read_header(path: Path) -> Header:
     """
     with _opened(path) as picture:
         width, height = picture.size
-        if picture.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # orientations that lie on their side
+        orientation = picture.getexif().get(0x0112, 1)
+        if orientation in (5, 6, 7, 8):  # those that lie on their side
             width, height = height, width
         grey = picture.mode in ("1", "L", "LA") or picture.mode.startswith("I;16")
-        return Header(path, width, height, grey)
+        return Header(path, width, height, grey, turned=orientation in range(2, 9))
 
 
 def read_picture(path: Path, size: int | None, color: Color) -> NDArray[np.uint8]:
