@@ -1,0 +1,6 @@
+"""What is wrong with a data set: rules, each in a file of its own, and the findings they make."""
+
+from nablab.data.checks.examine import Examination, by_severity, examine, examine_files
+from nablab.data.checks.finding import Finding, Row
+
+__all__ = ["Examination", "Finding", "Row", "by_severity", "examine", "examine_files"]

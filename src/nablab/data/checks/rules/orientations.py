@@ -1,0 +1,36 @@
+"""Upright and lying pictures side by side, and pictures that only EXIF turns upright."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nablab.data.checks.finding import Finding
+from nablab.data.checks.rule import Rule
+from nablab.data.checks.survey import Survey
+
+
+def find(survey: Survey) -> Iterator[Finding]:
+    """Two notes: nablab applies EXIF, and what it cannot know is how else a picture was meant."""
+    upright = [header for header in survey.headers if header.height > header.width]
+    lying = [header for header in survey.headers if header.height < header.width]
+    if upright and lying:
+        fewer = min(upright, lying, key=len)
+        yield Finding(
+            RULE.name,
+            "note",
+            f"{len(upright):,} pictures are higher than wide and {len(lying):,} wider than high",
+            "look whether some lie on their side; augmentation by --rotate helps only a little there",
+            files=tuple(str(header.path) for header in fewer),
+        )
+    turned = [header for header in survey.headers if header.turned]
+    if turned:
+        yield Finding(
+            RULE.name,
+            "note",
+            f"{len(turned):,} of {len(survey.headers):,} pictures are stored turned or mirrored (EXIF)",
+            "nothing here: nablab turns them; other programs may not, so turn the files if you share them",
+            files=tuple(str(header.path) for header in turned),
+        )
+
+
+RULE = Rule("orientations", "Do pictures stand and lie?", find)
