@@ -184,7 +184,7 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"X.npy: holds Python objects \(pickle\), which could run code"):
         load(tmp_path)
     np.savez(tmp_path / "data.npz", X=ragged, y=LABELS)
-    with pytest.raises(UserError, match=r"data.npz: holds Python objects"):
+    with pytest.raises(UserError, match=r"data.npz: X: holds Python objects"):
         load(tmp_path / "data.npz")
 
 

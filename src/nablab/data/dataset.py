@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.data.samples import Array, LazyRows, Samples, blocks, first_not_finite, limits
 from nablab.errors import UserError
 
-Array = NDArray[Any]
+__all__ = ["Array", "Dataset", "LazyRows", "Samples", "make_dataset"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,8 @@ class Dataset:
 
     Attributes:
         name: short name, e.g. `fashion-mnist`.
-        x_train: uint8 or float32 images (N, C, H, W), or float32 features (N, D).
+        x_train: uint8 or float32 images (N, C, H, W), or float32 features (N, D): an array, or `LazyRows`
+            of one that is too large for memory. Index its rows; go over all with `samples.blocks`.
         y_train: int64 labels (N,), each in `range(len(classes))`.
         x_test: as `x_train`, (M, ...).
         y_test: as `y_train`, (M,).
@@ -40,9 +41,9 @@ class Dataset:
     """
 
     name: str
-    x_train: Array
+    x_train: Samples
     y_train: NDArray[np.int64]
-    x_test: Array
+    x_test: Samples
     y_test: NDArray[np.int64]
     classes: tuple[str, ...]
     value_range: tuple[float, float]
@@ -88,7 +89,8 @@ class Dataset:
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            for block in blocks(array):
+                digest.update(np.ascontiguousarray(block).data)
         digest.update("\0".join(self.classes).encode())
         return digest.hexdigest()
 
@@ -99,9 +101,9 @@ class Dataset:
 
 def make_dataset(
     name: str,
-    x_train: Array,
+    x_train: Samples,
     y_train: Array,
-    x_test: Array,
+    x_test: Samples,
     y_test: Array,
     classes: tuple[str, ...],
     *,
@@ -119,7 +121,7 @@ def make_dataset(
     """
     if value_range is None:
         is_bytes = x_train.dtype == np.uint8
-        value_range = (0.0, 255.0) if is_bytes else (float(np.min(x_train)), float(np.max(x_train)))
+        value_range = (0.0, 255.0) if is_bytes else limits(x_train)
     return Dataset(
         name=name,
         x_train=x_train,
@@ -138,7 +140,7 @@ def make_dataset(
     )
 
 
-def _check_part(where: str, x: Array, y: NDArray[np.int64], classes: int) -> None:
+def _check_part(where: str, x: Samples, y: NDArray[np.int64], classes: int) -> None:
     if x.ndim not in (2, 4):
         raise UserError(
             f"{where}: samples of shape {x.shape[1:]} are neither images (C, H, W) nor features (D,)"
@@ -152,6 +154,6 @@ def _check_part(where: str, x: Array, y: NDArray[np.int64], classes: int) -> Non
     if y.min() < 0 or y.max() >= classes:
         position = int(np.flatnonzero((y < 0) | (y >= classes))[0])
         raise UserError(f"{where}: label {y[position]} at position {position} is outside 0..{classes - 1}")
-    if x.dtype == np.float32 and not np.isfinite(x).all():
-        position = int(np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1))[0])
-        raise UserError(f"{where}: sample {position} holds NaN or infinity; clean it or leave it out")
+    bad = first_not_finite(x)
+    if bad is not None:
+        raise UserError(f"{where}: sample {bad} holds NaN or infinity; clean it or leave it out")

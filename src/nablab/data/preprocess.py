@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -9,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from nablab.data.dataset import Array
+from nablab.data.samples import Array, LazyRows, RowNumbers, Samples, blocks
 from nablab.errors import UserError, did_you_mean
 
 Kind = Literal["standardize", "unit", "center", "none"]
@@ -56,12 +57,17 @@ class Preprocessing:
         return Preprocessing(_kind(values["kind"]), shift, scale)
 
 
-def fit(kind: str, x_train: Array, value_range: tuple[float, float]) -> Preprocessing:
+def fit(
+    kind: str, x_train: Samples, value_range: tuple[float, float], rows: RowNumbers | None = None
+) -> Preprocessing:
     """The preprocessing of a kind, fitted on training samples (N, C, H, W) or (N, D).
 
     `standardize`: mean 0 and deviation 1 over the training samples, by channel or feature (one that is
     constant is only shifted). `unit`: `value_range` to [0, 1]. `center`: `value_range` to [-0.5, 0.5].
     `none`: as they are.
+
+    Args:
+        rows: of `x_train`, that count; None is all.
 
     >>> import numpy as np
     >>> fit("unit", np.zeros((5, 1, 28, 28), np.uint8), (0, 255))
@@ -75,7 +81,7 @@ def fit(kind: str, x_train: Array, value_range: tuple[float, float]) -> Preproce
     low, high = value_range
     width = high - low if high > low else 1.0
     if known == "standardize":
-        mean, deviation = moments(x_train)
+        mean, deviation = moments(x_train, rows)
         return Preprocessing(
             known, tuple(mean.tolist()), tuple(np.where(deviation > 0, deviation, 1).tolist())
         )
@@ -87,23 +93,56 @@ def fit(kind: str, x_train: Array, value_range: tuple[float, float]) -> Preproce
     return Preprocessing(known, (float(shift),) * columns, (float(scale),) * columns)
 
 
-def moments(x: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def moments(x: Samples, rows: RowNumbers | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and (population) standard deviation by channel (C,) of images, or by feature (D,).
 
-    Two passes in float64 over a part of the rows at a time: exact, without a float64 copy of all.
+    In float64 over some rows at a time, so without a float64 copy of all: of an array in two passes, of rows
+    in a file in one, in the order in which they are stored.
+
+    Args:
+        rows: that count; None is all.
     """
-    axes = tuple(axis for axis in range(x.ndim) if axis != 1)
-    samples = x.size / x.shape[1]
-    mean = sum(part.sum(axis=axes) for part in _parts(x)) / samples
-    along = (1, -1) + (1,) * (x.ndim - 2)
-    squares = sum(np.square(part - mean.reshape(along)).sum(axis=axes) for part in _parts(x))
-    return mean, np.sqrt(squares / samples)
+    if isinstance(x, LazyRows):
+        return _moments_in_one_pass((x if rows is None else x.select(rows)).forwards())
+    count = (len(x) if rows is None else len(rows)) * math.prod(x.shape[2:])
+    mean = sum(part.sum(axis=_others(part)) for part in _parts(x, rows)) / count
+    squares = sum(np.square(part - _along(mean, x.ndim)).sum(axis=_others(part)) for part in _parts(x, rows))
+    return mean, np.sqrt(squares / count)
 
 
-def _parts(x: Array) -> Iterator[NDArray[np.float64]]:
-    rows = max(1, _CHUNK // max(1, x[0].size))
-    for start in range(0, len(x), rows):
-        yield x[start : start + rows].astype(np.float64)
+def _moments_in_one_pass(x: LazyRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of each part, put together.
+
+    With d the difference of two means, their sums of squared deviations come to S + T + d^2 n m / (n + m):
+    T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise algorithm for computing
+    sample variances", 1979.
+    """
+    count, mean, squares = 0.0, np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for block in blocks(x):
+        part = block.astype(np.float64)
+        more = part.size / x.shape[1]
+        its_mean = part.sum(axis=_others(part)) / more
+        part -= _along(its_mean, part.ndim)
+        its_squares = np.square(part, out=part).sum(axis=_others(part))
+        apart = its_mean - mean
+        squares += its_squares + apart**2 * (count * more / (count + more))
+        count += more
+        mean += apart * (more / count)
+    return mean, np.sqrt(squares / count)
+
+
+def _parts(x: Samples, rows: RowNumbers | None) -> Iterator[NDArray[np.float64]]:
+    return (block.astype(np.float64) for block in blocks(x, rows, numbers=_CHUNK))
+
+
+def _others(x: Array) -> tuple[int, ...]:
+    """All axes but that of channels or features."""
+    return tuple(axis for axis in range(x.ndim) if axis != 1)
+
+
+def _along(by_column: NDArray[np.float64], ndim: int) -> NDArray[np.float64]:
+    """Numbers by channel or feature, in a shape that stretches over samples."""
+    return by_column.reshape((1, -1) + (1,) * (ndim - 2))
 
 
 def _kind(name: str) -> Kind:

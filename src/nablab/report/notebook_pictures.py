@@ -71,10 +71,11 @@ def _points_figure(dataset: Dataset) -> Figure:
     figure = new_figure(4.5, 4.0)
     axes = figure.add_subplot()
     plain_axes(axes)
-    x: NDArray[Any] = dataset.x_train
     for k, name in enumerate(dataset.classes):
-        mine = dataset.y_train == k
+        points: NDArray[Any] = dataset.x_train[dataset.y_train == k]
         look = stroke(k)
-        axes.scatter(x[mine, 0], x[mine, 1], s=14, color=look.color, marker=look.marker, label=clean(name))
+        axes.scatter(
+            points[:, 0], points[:, 1], s=14, color=look.color, marker=look.marker, label=clean(name)
+        )
     axes.legend(frameon=False, fontsize=8)
     return figure

@@ -6,10 +6,12 @@ All of it is NumPy; an engine takes the arrays over at its own border. Order and
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from nablab.data import augment, keyed, preprocess
 from nablab.data.augment import Augmentation
 from nablab.data.dataset import Dataset
 from nablab.data.preprocess import Preprocessing
+from nablab.data.samples import Samples
 from nablab.data.split import Split
 from nablab.errors import UserError
 from nablab.training.recipe import Recipe
@@ -26,7 +29,11 @@ from nablab.training.trainable import Batch
 Places = NDArray[np.int64]
 
 #: Preprocessed images are kept in memory up to this many bytes in all; beyond, they are made batch by batch.
-KEEP_BYTES = 2 * 1024**3
+KEEP_BYTES = 2**30
+#: And when they are made, no more than this many bytes at a time.
+PIECE_BYTES = 2**26
+
+_FITTED: WeakKeyDictionary[Dataset, dict[tuple[str, bytes], Preprocessing]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +41,14 @@ class Part:
     """Some rows of a data set with their labels, preprocessed when asked for.
 
     Attributes:
-        source: raw images or features (N, ...), of which `rows` belong to this part.
+        source: raw images or features (N, ...), of which `rows` belong to this part; perhaps in a file.
         rows: int64 (n,).
         y: int64 (n,) labels.
         preprocessing: what turns raw into float32.
         ready: float32 (n, ...) all of it preprocessed, where that is kept in memory.
     """
 
-    source: NDArray[Any]
+    source: Samples
     rows: NDArray[np.int64]
     y: NDArray[np.int64]
     preprocessing: Preprocessing
@@ -52,7 +59,8 @@ class Part:
 
     def raw(self, places: NDArray[np.int64]) -> NDArray[Any]:
         """Raw samples at these places of the part, (B, ...)."""
-        return self.source[self.rows[places]]
+        raw: NDArray[Any] = self.source[self.rows[places]]
+        return raw
 
     def take(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """Preprocessed samples at these places of the part, float32 (B, ...)."""
@@ -66,7 +74,8 @@ class Part:
         return Part(self.source, self.rows[:count], self.y[:count], self.preprocessing, ready)
 
     def pieces(self, size: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        """All samples in their order, `size` at a time: float32 (B, ...), int64 (B,)."""
+        """All samples in their order, `size` at a time, fewer of large ones: float32 (B, ...), int64 (B,)."""
+        size = min(size, self._in_a_piece)
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             if self.ready is not None:
@@ -76,7 +85,23 @@ class Part:
 
     def all(self) -> NDArray[np.float32]:
         """All samples, preprocessed, float32 (n, ...)."""
-        return self.ready if self.ready is not None else self.take(np.arange(len(self)))
+        return self.ready if self.ready is not None else self._made()
+
+    def kept(self) -> Part:
+        """The part with all its samples preprocessed and in memory."""
+        return replace(self, ready=self.all())
+
+    def _made(self) -> NDArray[np.float32]:
+        """All samples, a piece at a time: the raw ones never are in memory together."""
+        made = np.empty((len(self), *self.source.shape[1:]), np.float32)
+        for start in range(0, len(self), self._in_a_piece):
+            places = np.arange(start, min(start + self._in_a_piece, len(self)))
+            made[places] = self.take(places)
+        return made
+
+    @property
+    def _in_a_piece(self) -> int:
+        return max(1, PIECE_BYTES // (4 * math.prod(self.source.shape[1:])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,19 +141,19 @@ def prepare(dataset: Dataset, split: Split, recipe: Recipe) -> TrainingData:
     """
     if len(split.train) == 0:
         raise UserError(f"{dataset.name}: this fraction leaves no training image; take a larger one")
-    preprocessing = preprocess.fit(recipe.preprocessing, dataset.x_train[split.train], dataset.value_range)
+    preprocessing = _fitted(dataset, split.train, recipe.preprocessing)
     augmentation = augment.parse(recipe.augmentation, dataset.input_shape, dataset.value_range) or None
-    numbers = math.prod(dataset.input_shape) * (len(split.train) + len(split.validation) + len(split.test))
-    keep = numbers * np.dtype(np.float32).itemsize <= KEEP_BYTES
+    keep = kept_bytes(dataset, split) > 0
 
-    def part(x: NDArray[Any], y: NDArray[np.int64], rows: NDArray[np.int64], kept: bool) -> Part:
-        return Part(x, rows, y[rows], preprocessing, preprocessing.apply(x[rows]) if kept else None)
+    def part(x: Samples, y: NDArray[np.int64], rows: NDArray[np.int64], kept: bool) -> Part:
+        made = Part(x, rows, y[rows], preprocessing, None)
+        return made.kept() if kept else made
 
     train = part(dataset.x_train, dataset.y_train, split.train, keep and augmentation is None)
     validation = part(dataset.x_train, dataset.y_train, split.validation, keep)
     sample = train.first(recipe.train_sample)
     if sample.ready is None and keep:
-        sample = part(dataset.x_train, dataset.y_train, sample.rows, True)
+        sample = sample.kept()
     return TrainingData(
         train=train,
         train_sample=sample,
@@ -139,6 +164,22 @@ def prepare(dataset: Dataset, split: Split, recipe: Recipe) -> TrainingData:
         preprocessing=preprocessing,
         augmentation=augmentation,
     )
+
+
+def kept_bytes(dataset: Dataset, split: Split) -> int:
+    """What the preprocessed images of a run take in memory: nothing where they would be over `KEEP_BYTES`."""
+    images = len(split.train) + len(split.validation) + len(split.test)
+    needed = 4 * images * math.prod(dataset.input_shape)
+    return needed if needed <= KEEP_BYTES else 0
+
+
+def _fitted(dataset: Dataset, rows: NDArray[np.int64], kind: str) -> Preprocessing:
+    """The preprocessing of these training rows; the runs of a comparison that share them fit it once."""
+    known = _FITTED.setdefault(dataset, {})
+    key = (kind, hashlib.sha256(rows.tobytes()).digest())
+    if key not in known:
+        known[key] = preprocess.fit(kind, dataset.x_train, dataset.value_range, rows)
+    return known[key]
 
 
 def steps_per_epoch(data: TrainingData, recipe: Recipe) -> int:

@@ -1,21 +1,28 @@
-"""Data sets in NumPy files: one `.npz`, or `X.npy` with `Y.npy`."""
+"""Data sets in NumPy files: one `.npz`, or `X.npy` with `Y.npy`, of which a large X stays on the disk."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nablab.data.dataset import Array, Dataset, make_dataset
+from nablab.data.dataset import Dataset, make_dataset
+from nablab.data.mapped import MappedArray
+from nablab.data.samples import Array, LazyRows, Samples, limits, select, spans
 from nablab.data.sources.labels import check_labels, read_labels
+from nablab.data.sources.npy import locate, open_npy
+from nablab.data.sources.npz import read_npz
 from nablab.data.split import cut_off_test
 from nablab.errors import UserError
 
+#: Samples of up to so many bytes are read into memory; larger ones are read a batch at a time.
+READ_BYTES = 2**28
+
 _MOST_CHANNELS = 4
+_MOST_NAME_BYTES = 2**20
+_CLASSES = "classes.txt"
 
 
 def load_npz(path: Path) -> Dataset:
@@ -25,14 +32,9 @@ def load_npz(path: Path) -> Dataset:
     `labels.read_labels` for the shapes that are taken.
 
     Raises:
-        UserError: what is missing, or does not fit.
+        UserError: what is missing, or does not fit; arrays of more than 1 GiB together.
     """
-    stored = _read(path)
-    if not isinstance(stored, dict):
-        raise UserError(f"{path}: not a .npz archive")
-    missing = [name for name in ("X", "y") if name.lower() not in stored]
-    if missing:
-        raise UserError(f"{path}: holds {', '.join(stored) or 'nothing'}, and no {' and no '.join(missing)}")
+    stored = read_npz(path, ("X", "y"), ("X_test", "y_test", "classes"))
     if ("x_test" in stored) != ("y_test" in stored):
         raise UserError(f"{path}: X_test and y_test belong together, and only one of them is there")
     return _assemble(path.name, path.stem, stored)
@@ -48,21 +50,32 @@ def npy_pair(folder: Path) -> tuple[Path, Path] | None:
 def load_npy_pair(x_path: Path, y_path: Path) -> Dataset:
     """`X.npy` (samples) with `Y.npy` (whole numbers or one-hot rows); a stratified fifth is the test set.
 
+    `classes.txt` beside them may name the classes, one a line. An X of more than 256 MiB stays in its file:
+    it may be larger than memory, and only the rows that are asked for are read.
+
     Raises:
-        UserError: what does not fit.
+        UserError: what does not fit; a large X in Fortran order.
     """
-    x, y = _read(x_path), _read(y_path)
-    if isinstance(x, dict) or isinstance(y, dict):
-        raise UserError(f"{x_path if isinstance(x, dict) else y_path}: an archive, not an array")
+    place = locate(x_path)
+    stored = {"x": place.open(), "y": open_npy(y_path)}
+    names = _names_beside(x_path)
+    if names is not None:
+        stored["classes"] = names
     folder = x_path.resolve().parent.name or "arrays"
-    return _assemble(f"{x_path.name} and {y_path.name} in {folder}", folder, {"x": x, "y": y})
+    return _assemble(f"{x_path.name} and {y_path.name} in {folder}", folder, stored, place)
 
 
-def as_samples(values: NDArray[Any], where: str) -> Array:
+def as_samples(values: NDArray[Any], where: str, file: MappedArray | None = None) -> Samples:
     """Samples as a `Dataset` holds them: uint8 or float32, images (N, C, H, W) or features (N, D).
 
     Taken are features (N, D), grey images (N, H, W), and images with 1 to 4 channels first or last (the
     smaller of the two axes; the first where they are equal). Whole numbers from 0 to 255 become uint8.
+
+    Args:
+        file: where `values` is mapped from; None for an array in memory.
+
+    Returns:
+        an array in memory, or `LazyRows` where that would be more than 256 MiB.
 
     Raises:
         UserError: another shape or type of values.
@@ -74,7 +87,28 @@ def as_samples(values: NDArray[Any], where: str) -> Array:
             f"{where}: shape {values.shape}; expected features (N, D), grey images (N, H, W) or images with "
             "channels first or last"
         )
-    return np.ascontiguousarray(_with_channels_first(_with_known_type(values), where))
+    if values.nbytes > READ_BYTES:
+        return _lazily(values, where, file)
+    inside = np.array(values, order="C") if file else values
+    return np.ascontiguousarray(_with_channels_first(_with_known_type(inside), where))
+
+
+def _lazily(values: NDArray[Any], where: str, file: MappedArray | None) -> LazyRows:
+    """Samples that stay where they are. Bytes are not looked at, other values once, for their range."""
+    images = _with_channels_first(values, where)
+    if not values[0].flags.c_contiguous:
+        if file:
+            raise UserError(
+                f"{where}: {values.nbytes / 2**30:.1f} GiB in Fortran order, in which the values of a sample "
+                "lie far apart; save it as np.save(name, np.ascontiguousarray(x))"
+            )
+        return _lazily(np.ascontiguousarray(values), where, None)
+    found = None if values.dtype == np.uint8 else spans(values)
+    is_whole = values.dtype.kind in "biu"
+    is_bytes = found is None or (is_whole and found[:, 0].min() >= 0 and found[:, 1].max() <= 255)
+    dtype: np.dtype[Any] = np.dtype(np.uint8 if is_bytes else np.float32)
+    rows = np.arange(len(values), dtype=np.int64)
+    return LazyRows(images, rows, dtype, found, file.seen_as(images) if file else None)
 
 
 def _with_known_type(values: NDArray[Any]) -> Array:
@@ -100,8 +134,11 @@ def _with_channels_first(x: Array, where: str) -> Array:
     return x if first <= last else x.transpose(0, 3, 1, 2)
 
 
-def _assemble(where: str, name: str, stored: dict[str, NDArray[Any]]) -> Dataset:
-    x, (y, names) = as_samples(stored["x"], f"{where}: X"), read_labels(stored["y"], f"{where}: y")
+def _assemble(
+    where: str, name: str, stored: dict[str, NDArray[Any]], x_file: MappedArray | None = None
+) -> Dataset:
+    x: Samples = as_samples(stored["x"], f"{where}: X", x_file)
+    y, names = read_labels(stored["y"], f"{where}: y")
     _same_length(x, y, where, "X", "y")
     if "x_test" in stored:
         x_test = as_samples(stored["x_test"], f"{where}: X_test")
@@ -114,13 +151,29 @@ def _assemble(where: str, name: str, stored: dict[str, NDArray[Any]]) -> Dataset
     if "x_test" not in stored:
         check_labels(y, y[:0], classes, where)
         train, test = cut_off_test(y, None)
-        x, y, x_test, y_test = x[train], y[train], x[test], y[test]
+        x, y, x_test, y_test = select(x, train), y[train], select(x, test), y[test]
     check_labels(y, y_test, classes, where)
     is_bytes = stored["x"].dtype == np.uint8
-    value_range = (0.0, 255.0) if is_bytes else (float(x.min()), float(x.max()))
+    value_range = (0.0, 255.0) if is_bytes else limits(x)
     return make_dataset(
         name, x, y, x_test, y_test, classes, source=f"NumPy: {where}", value_range=value_range
     )
+
+
+def _names_beside(x_path: Path) -> NDArray[np.str_] | None:
+    """The names in `classes.txt`, one a line; None where there is no such file."""
+    path = x_path.parent / _CLASSES
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_NAME_BYTES + 1).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text in UTF-8") from error
+    names = [line.strip() for line in text.rstrip().split("\n")]
+    if len(text) > _MOST_NAME_BYTES or "" in names or len(set(names)) < len(names):
+        raise UserError(f"{path}: must hold the names of the classes, one a line and each once")
+    return np.array(names)
 
 
 def _class_names(
@@ -151,27 +204,6 @@ def _in_terms_of(
     return np.array([names.index(name) for name in test_names])[y_test] if names else y_test
 
 
-def _same_length(x: Array, y: NDArray[np.int64], where: str, x_name: str, y_name: str) -> None:
+def _same_length(x: Samples, y: NDArray[np.int64], where: str, x_name: str, y_name: str) -> None:
     if len(x) != len(y):
         raise UserError(f"{where}: {x_name} has {len(x):,} samples, {y_name} {len(y):,} labels")
-
-
-def _read(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
-    """An array, or the arrays of an archive by their names in lower case. Pickles are refused."""
-    try:
-        with path.open("rb") as file:  # np.load would leave a broken archive open
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                return stored
-            return {name.lower(): stored[name] for name in stored.files}
-    except ValueError as error:
-        if "Object arrays" in str(error):
-            raise UserError(
-                f"{path}: holds Python objects (pickle), which could run code; save it with a number type, "
-                "e.g. np.save(name, np.stack(list_of_images))"
-            ) from error
-        raise UserError(f"{path}: not a readable NumPy file") from error
-    except MemoryError as error:
-        raise UserError(f"{path}: announces more values than fit into memory") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-        raise UserError(f"{path}: not a readable NumPy file ({error})") from error
