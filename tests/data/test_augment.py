@@ -11,9 +11,10 @@ from scipy import ndimage
 
 from nablab.data import augment, keyed
 from nablab.data.affine import affine
+from nablab.data.flip_shift import flip, shift
 from nablab.errors import UserError
 
-EACH = ["flip", "shift:3", "rotate:30", "scale:0.2", "brightness:0.4", "erase:5"]
+EACH = ["flip", "shift:3", "crop:0.4", "rotate:30", "scale:0.2", "brightness:0.4", "erase:5"]
 ALL = ",".join(EACH)
 GREY = np.random.default_rng(0).integers(0, 256, (40, 1, 12, 9)).astype(np.uint8)
 COLOR = np.random.default_rng(1).random((40, 3, 8, 11)).astype(np.float32)
@@ -165,6 +166,7 @@ def test_none_is_none() -> None:
         optional={
             "flip": st.just(""),
             "shift": st.integers(1, 27),
+            "crop": st.sampled_from([0.08, 0.5, 0.999]),
             "rotate": st.integers(1, 180),
             "scale": st.sampled_from([0.05, 0.1, 0.5, 0.9]),
             "brightness": st.sampled_from([0.2, 1]),
@@ -177,7 +179,7 @@ def test_the_text_is_canonical_and_round_trips(parts: list[tuple[str, object]]) 
     read = augment.parse(text, (1, 28, 28))
     assert augment.parse(str(read), (1, 28, 28)) == read
     assert bool(read) == bool(parts)
-    order = ["flip", "shift", "rotate", "scale", "brightness", "erase"]
+    order = ["flip", "shift", "crop", "rotate", "scale", "brightness", "erase"]
     assert [item.partition(":")[0] for item in str(read).split(",") if item] == [
         name for name in order if name in dict(parts)
     ]
@@ -198,6 +200,13 @@ def test_the_text_is_canonical_and_round_trips(parts: list[tuple[str, object]]) 
         ("rotate:nan", "above 0, up to 180"),
         ("scale:1", "above 0, up to 0.9"),
         ("brightness:-1", "above 0, up to 1"),
+        (
+            "crop",
+            "'crop' needs the smallest share of the area, above 0 and below 1, as in crop:0.6, not None",
+        ),
+        ("crop:0", "above 0 and below 1"),
+        ("crop:1", "above 0 and below 1, as in crop:0.6, not 1"),
+        ("crop:nan", "above 0 and below 1"),
     ],
 )
 def test_texts_that_do_not_fit(text: str, complaint: str) -> None:
@@ -209,3 +218,20 @@ def test_features_are_not_augmented() -> None:
     for text in ("flip", "shift:1", "rotate:1"):
         with pytest.raises(UserError, match="features"):
             augment.parse(text, (2,))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(1, 6, 7), (2, 5, 4), (3, 3, 16), (1, 2, 1)])
+def test_moving_and_mirroring_at_every_distance(shape: tuple[int, int, int], kind: type[np.generic]) -> None:
+    channels, height, width = shape
+    moves = np.array(list(product(range(1 - height, height), range(1 - width, width))))
+    x = np.random.default_rng(0).integers(1, 256, (len(moves), *shape)).astype(kind)
+    moved = shift(x, moves[:, 0], moves[:, 1], 9)
+    for image, result, (down, right) in zip(x, moved, moves, strict=True):
+        padded = np.pad(image, ((0, 0), (height, height), (width, width)), constant_values=9)
+        expected = padded[:, height - down : 2 * height - down, width - right : 2 * width - right]
+        np.testing.assert_array_equal(result, expected)
+    which = moves[:, 0] % 2 == 0
+    mirrored = flip(x, which)
+    np.testing.assert_array_equal(mirrored[which], x[which, :, :, ::-1])
+    np.testing.assert_array_equal(mirrored[~which], x[~which])

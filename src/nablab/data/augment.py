@@ -12,26 +12,35 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from nablab.data import keyed
 from nablab.data.affine import affine
 from nablab.data.dataset import Array
+from nablab.data.flip_shift import flip, shift
+from nablab.data.resized_crop import random_windows, resized_crop
 from nablab.errors import UserError, did_you_mean
 
 Floats = NDArray[np.float64]
 
 # Which column of the uniform numbers drives what: fixed, so that adding `erase` leaves the shifts alone.
+# A new one is appended: what was drawn for the others stays what it was, in any version.
 _FLIP, _SHIFT_Y, _SHIFT_X, _ROTATE, _SCALE, _BRIGHTNESS, _ERASE_Y, _ERASE_X = range(8)
+_CROP, _COLUMNS = slice(8, 12), 12
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to a training image: turned and scaled, mirrored, moved, brightened, then erased.
+    """What is done to a training image: turned and scaled, cropped, mirrored, moved, brightened, erased.
 
     Attributes:
         flip: mirrored left to right, half of the time.
-        shift: moved by a whole number of pixels from -shift to shift, down and right independently.
+        shift: moved by a whole number of pixels from -shift to shift, down and right independently; what
+            libraries call a random crop after padding.
+        crop: a window of a share from `crop` to 1 of the area, anywhere within, enlarged to the size of the
+            image (random resized crop: Szegedy et al. 2015); bilinear. Its proportions are the image's,
+            wider or narrower by up to 4/3.
         rotate: turned clockwise about its centre, by an angle from -rotate to rotate degrees; bilinear.
         scale: magnified by a factor from 1 - scale to 1 + scale about its centre; bilinear.
         brightness: its distance from the darkest value times a factor from 1 - brightness to 1 + brightness.
@@ -42,6 +51,7 @@ class Augmentation:
 
     flip: bool = False
     shift: int = 0
+    crop: float = 0.0
     rotate: float = 0.0
     scale: float = 0.0
     brightness: float = 0.0
@@ -68,19 +78,25 @@ class Augmentation:
             x_NCHW: uint8 or float32 images.
             positions: (N,) the position of each in the training order, its key together with seed and epoch.
         """
-        draws = keyed.uniforms(seed, "augmentation", epoch, positions, 8)
+        draws = keyed.uniforms(seed, "augmentation", epoch, positions, _COLUMNS)
         x = x_NCHW
         if self.rotate or self.scale:
             x = self._turned(x, draws)
+        if self.crop:
+            x = resized_crop(x, random_windows(draws[:, _CROP], self.crop, *x.shape[2:]))
         if self.flip:
-            x = np.where((draws[:, _FLIP] < 0.5)[:, None, None, None], x[..., ::-1], x)
+            x = flip(x, draws[:, _FLIP] < 0.5)
         if self.shift:
-            x = self._shifted(x, draws)
+            moves = np.floor(draws[:, _SHIFT_Y : _SHIFT_X + 1] * (2 * self.shift + 1)).astype(np.intp)
+            down, right = (moves - self.shift).T
+            x = shift(x, down, right, self.value_range[0])
         if self.brightness:
             x = self._brightened(x, draws)
+        if x is x_NCHW:
+            x = x_NCHW.copy()
         if self.erase:
-            x = self._erased(x, draws)
-        return x if x is not x_NCHW else x_NCHW.copy()
+            self._erase(x, draws)
+        return x
 
     def _turned(self, x: Array, draws: Floats) -> Array:
         angle = np.deg2rad(self.rotate) * (2 * draws[:, _ROTATE] - 1)
@@ -89,35 +105,23 @@ class Augmentation:
         matrices = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
         return affine(x, matrices, self.value_range[0])
 
-    def _shifted(self, x: Array, draws: Floats) -> Array:
-        most, (height, width) = self.shift, x.shape[2:]
-        moves = np.floor(draws[:, _SHIFT_Y : _SHIFT_X + 1] * (2 * most + 1)).astype(np.intp)
-        border = ((0, 0), (0, 0), (most, most), (most, most))
-        padded = np.pad(x, border, constant_values=self.value_range[0])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-        # A window that starts higher up shows the image lower down: 0 moves it down by `most`.
-        moved: Array = windows[np.arange(len(x)), :, 2 * most - moves[:, 0], 2 * most - moves[:, 1]]
-        return moved
-
     def _brightened(self, x: Array, draws: Floats) -> Array:
         low, high = self.value_range
         factor = (1 + self.brightness * (2 * draws[:, _BRIGHTNESS] - 1)).astype(np.float32)
-        bright = (x - np.float32(low)) * factor[:, None, None, None] + np.float32(low)
-        return _as_type(np.clip(bright, low, high), x.dtype)
+        bright = x.astype(np.float32)
+        bright -= np.float32(low)
+        bright *= factor[:, None, None, None]
+        bright += np.float32(low)
+        np.clip(bright, low, high, out=bright)
+        return np.rint(bright, out=bright).astype(np.uint8) if x.dtype == np.uint8 else bright
 
-    def _erased(self, x: Array, draws: Floats) -> Array:
+    def _erase(self, x: Array, draws: Floats) -> None:
+        """In place."""
         side, (height, width) = self.erase, x.shape[2:]
-        tops = np.floor(draws[:, _ERASE_Y] * (height - side + 1))[:, None]
-        lefts = np.floor(draws[:, _ERASE_X] * (width - side + 1))[:, None]
-        rows, columns = np.arange(height), np.arange(width)
-        in_rows = (rows >= tops) & (rows < tops + side)
-        in_columns = (columns >= lefts) & (columns < lefts + side)
-        inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-        return np.where(inside, np.asarray(self.value_range[0], dtype=x.dtype), x)
-
-
-def _as_type(values: NDArray[Any], kind: np.dtype[Any]) -> Array:
-    return np.rint(values).astype(kind) if kind == np.uint8 else values.astype(kind, copy=False)
+        top = np.floor(draws[:, _ERASE_Y] * (height - side + 1)).astype(np.intp)
+        left = np.floor(draws[:, _ERASE_X] * (width - side + 1)).astype(np.intp)
+        squares = sliding_window_view(x, (side, side), axis=(2, 3), writeable=True)
+        squares[np.arange(len(x)), :, top, left] = self.value_range[0]
 
 
 def parse(
@@ -176,9 +180,23 @@ def _number(most: float) -> Callable[[str, str | None, tuple[int, ...]], float]:
     return read
 
 
+def _area(name: str, number: str | None, input_shape: tuple[int, ...]) -> float:
+    try:
+        value = float(number or "")
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise UserError(
+            f"augmentation {name!r} needs the smallest share of the area, above 0 and below 1, as in "
+            f"{name}:0.6, not {number}"
+        )
+    return value
+
+
 _READERS: dict[str, Callable[[str, str | None, tuple[int, ...]], Any]] = {
     "flip": _flag,
     "shift": _pixels,
+    "crop": _area,
     "rotate": _number(180),
     "scale": _number(0.9),
     "brightness": _number(1),

@@ -50,7 +50,7 @@ class Recipe:
             quarter of all steps). The averaged weights are what is measured and kept.
         ema_decay: the decay of `ema` a step.
         class_weights: `none`, or `balanced`: each class weighs n / (classes * its count).
-        augmentation: as `nablab.data.augment` reads it, e.g. `flip,shift:2,rotate:10`; empty is none.
+        augmentation: as `nablab.data.augment` reads it, e.g. `flip,shift:2,crop:0.6,rotate:10`; empty is none.
         preprocessing: `standardize` (mean and deviation of the training images, by channel), `unit` ([0, 1]),
             `center` ([-0.5, 0.5]) or `none`.
         early_stopping: epochs without a better validation loss before stopping; 0 is never. The weights of
