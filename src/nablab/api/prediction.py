@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Classes that are shown for each picture.
 SHOWN = 3
+#: Pictures that are in memory at a time.
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +126,8 @@ def predict(run: str | Path, *pictures: str | Path, model: Any = None) -> Predic
     live = None if model is None else resolve(model)
     predictor = load_predictor(single_run(run), model=live)
     paths = _picture_files(pictures)
-    images = _read(paths, predictor.record)
-    scores = np.concatenate([predictor.scores(images[i : i + 256]) for i in range(0, len(images), 256)])
+    pieces = (paths[i : i + _AT_ONCE] for i in range(0, len(paths), _AT_ONCE))
+    scores = np.concatenate([predictor.scores(_read(piece, predictor.record)) for piece in pieces])
     kind = predictor.score_kind
     return Predictions(paths, predictor.classes, scores, probabilities(scores, kind), kind)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +14,9 @@ from nablab.data.samples import Array, LazyRows, Samples, blocks, first_not_fini
 from nablab.errors import UserError
 
 __all__ = ["Array", "Dataset", "LazyRows", "Samples", "make_dataset"]
+
+#: Fingerprints of files that this process has hashed, by `Dataset._place`.
+_FINGERPRINTS: dict[Hashable, str] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +89,27 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over shapes, types, images, labels and class names, as 64 hexadecimal digits."""
+        """SHA-256 over shapes, types, images, labels and class names, as 64 hexadecimal digits.
+
+        What a process has hashed it does not hash again, as long as the files are unchanged by their stamps.
+        """
+        place = self._place()
+        if place is None:
+            return self._hash()
+        if place not in _FINGERPRINTS:
+            _FINGERPRINTS[place] = self._hash()
+        return _FINGERPRINTS[place]
+
+    def with_name(self, name: str) -> Dataset:
+        """The same data under another name."""
+        return replace(self, name=name)
+
+    def trusting(self, fingerprint: str) -> Dataset:
+        """This data set, which will not hash its files: another process has, and this is its fingerprint."""
+        self.__dict__["fingerprint"] = fingerprint  # where `cached_property` looks
+        return self
+
+    def _hash(self) -> str:
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -94,9 +118,14 @@ class Dataset:
         digest.update("\0".join(self.classes).encode())
         return digest.hexdigest()
 
-    def with_name(self, name: str) -> Dataset:
-        """The same data under another name."""
-        return replace(self, name=name)
+    def _place(self) -> Hashable | None:
+        """Which rows of which unchanged files the images are, and what they are called; None in memory."""
+        parts: list[Hashable] = [self.classes]
+        for x, y in ((self.x_train, self.y_train), (self.x_test, self.y_test)):
+            if not isinstance(x, LazyRows) or x.file is None:
+                return None
+            parts += [x.file, x.dtype, *(hashlib.sha256(rows.tobytes()).digest() for rows in (x.rows, y))]
+        return tuple(parts)
 
 
 def make_dataset(

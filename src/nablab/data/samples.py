@@ -15,6 +15,8 @@ from nablab.data.mapped import MappedArray
 Array: TypeAlias = NDArray[Any]
 RowNumbers: TypeAlias = NDArray[np.int64]
 
+#: Samples of up to so many bytes are read into memory; larger ones stay in their file as `LazyRows`.
+READ_BYTES = 2**28
 #: Numbers in a block, unless told otherwise: few enough for a processor's cache.
 BLOCK = 2**19
 
@@ -156,6 +158,13 @@ def limits(x: Samples) -> tuple[float, float]:
         return float(np.min(x)), float(np.max(x))
     found = spans(x.values)[x.rows] if x.spans is None else x.spans[x.rows]
     return float(found[:, 0].min()), float(found[:, 1].max())
+
+
+def resident_bytes(x: Samples) -> int:
+    """What the values take in memory; those in a file take none that the system could not have back."""
+    if isinstance(x, LazyRows):
+        return 0 if x.file else x.values.nbytes
+    return x.nbytes
 
 
 def first_not_finite(x: Samples) -> int | None:

@@ -13,6 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
+from nablab.data.samples import resident_bytes
 from nablab.data.split import Split, split
 from nablab.errors import RunFailed
 from nablab.models.model import Model
@@ -20,7 +21,7 @@ from nablab.runs.concurrency import PROCESS_BYTES
 from nablab.runs.describe import describe_model
 from nablab.runs.planned import Estimate, Plan
 from nablab.runs.threads import computing_with
-from nablab.training.feed import TrainingData, batches, prepare, steps_per_epoch
+from nablab.training.feed import TrainingData, batches, fitted_bytes, kept_bytes, prepare, steps_per_epoch
 from nablab.training.recipe import Recipe
 from nablab.training.timing import BUDGET, Scorer
 
@@ -172,16 +173,16 @@ def _memory(plan: Plan, model: Model) -> Callable[[Split], int]:
     """Bytes of the process of a run, by its split.
 
     Weights, gradients, two moments of the optimiser and the kept weights; the outputs of all layers for one
-    batch, forward and backward; the images as float32.
+    batch, forward and backward; the images as float32, where they are kept or an estimator needs them.
     """
     dataset, recipe = plan.dataset, plan.recipe
     record = describe_model(model, dataset.input_shape, len(dataset.classes))
     outputs = sum(math.prod(row.output_shape) for row in record.layers)
     network = 4 * (5 * (record.parameters or 0) + 2 * max(recipe.batch_size, _SCORED) * outputs)
-    raw = dataset.x_train.nbytes + dataset.x_test.nbytes
+    raw = resident_bytes(dataset.x_train) + resident_bytes(dataset.x_test)
 
     def of(cut: Split) -> int:
-        images = len(cut.train) + len(cut.validation) + len(cut.test)
-        return PROCESS_BYTES + raw + network + 4 * images * math.prod(dataset.input_shape)
+        whole = fitted_bytes(dataset, cut) if model.kind == "estimator" else 0
+        return PROCESS_BYTES + raw + network + (kept_bytes(dataset, cut) or whole)
 
     return of

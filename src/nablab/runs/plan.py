@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from nablab.data.dataset import Dataset
+from nablab.data.split import Split, split
 from nablab.errors import UserError
 from nablab.models.model import Model
 from nablab.runs.concurrency import decide
 from nablab.runs.describe import describe_model
+from nablab.runs.environment import memory_bytes
 from nablab.runs.plan_file import check_unused, read_plan, write_plan
 from nablab.runs.planned import (
     DataReference,
@@ -20,8 +23,10 @@ from nablab.runs.planned import (
     PlannedRun,
     check_fractions,
     check_seeds,
+    fraction_text,
     run_id,
 )
+from nablab.training.feed import fitted_bytes
 from nablab.training.recipe import Recipe
 
 __all__ = [
@@ -146,7 +151,6 @@ def _fractions(dataset: Dataset, recipe: Recipe, fractions: Sequence[float] | No
 def _check(plan: Plan) -> list[int | None]:
     """Refuse what cannot run; the multiply-accumulates of each model, None where not known."""
     from nablab.data.augment import parse
-    from nablab.data.split import split
     from nablab.training.engines import check_engine
 
     labels = [model.label for model in plan.models]
@@ -159,14 +163,38 @@ def _check(plan: Plan) -> list[int | None]:
         check_engine(model, plan.recipe)
     for run in plan.runs:
         if run.label == labels[0]:
-            split(
+            cut = split(
                 plan.dataset,
                 fraction=run.fraction,
                 validation=run.recipe.validation,
                 split_seed=run.recipe.split_seed,
                 test_fraction=plan.test_fraction,
             )
+            _check_memory(plan, cut)
     if plan.recipe.augmentation:
         parse(plan.recipe.augmentation, plan.dataset.input_shape)
     shape, classes = plan.dataset.input_shape, len(plan.dataset.classes)
     return [describe_model(model, shape, classes).macs for model in plan.models]
+
+
+def _check_memory(plan: Plan, cut: Split) -> None:
+    """Refuse estimators, which need all training images at once, where that is over half of the memory."""
+    needed, limit = fitted_bytes(plan.dataset, cut), memory_bytes() // 2
+    estimators = [model.label for model in plan.models if model.kind == "estimator"]
+    if estimators and needed > limit:
+        raise UserError(
+            f"{estimators[0]} is fitted on all its training images at once, and {len(cut.train):,} of "
+            f"{plan.dataset.name} are {needed / 2**30:.1f} GiB, more than half of this machine's memory "
+            f"({limit / 2**30:.1f} GiB); take a smaller fraction, such as "
+            f"{_rounded_down(cut.fraction * limit / needed)}, or networks alone, which learn in batches"
+        )
+
+
+def _rounded_down(fraction: float) -> str:
+    """To its first digit.
+
+    >>> _rounded_down(0.068)
+    '0.06'
+    """
+    digit = 10.0 ** math.floor(math.log10(fraction))
+    return fraction_text(round(math.floor(fraction / digit) * digit, 12))

@@ -173,6 +173,11 @@ def kept_bytes(dataset: Dataset, split: Split) -> int:
     return needed if needed <= KEEP_BYTES else 0
 
 
+def fitted_bytes(dataset: Dataset, split: Split) -> int:
+    """What an estimator is fitted on: all training images as float32, in memory at once."""
+    return 4 * len(split.train) * math.prod(dataset.input_shape)
+
+
 def _fitted(dataset: Dataset, rows: NDArray[np.int64], kind: str) -> Preprocessing:
     """The preprocessing of these training rows; the runs of a comparison that share them fit it once."""
     known = _FITTED.setdefault(dataset, {})

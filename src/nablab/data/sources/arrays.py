@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 
 from nablab.data.dataset import Dataset, make_dataset
 from nablab.data.mapped import MappedArray
-from nablab.data.samples import Array, LazyRows, Samples, limits, select, spans
+from nablab.data.samples import READ_BYTES, Array, LazyRows, Samples, limits, select, spans
 from nablab.data.sources.labels import check_labels, read_labels
 from nablab.data.sources.npy import locate, open_npy
 from nablab.data.sources.npz import read_npz
 from nablab.data.split import cut_off_test
 from nablab.errors import UserError
-
-#: Samples of up to so many bytes are read into memory; larger ones are read a batch at a time.
-READ_BYTES = 2**28
 
 _MOST_CHANNELS = 4
 _MOST_NAME_BYTES = 2**20

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.data.samples import blocks
 from nablab.errors import UserError
 
 _MOST_CLASSES = 10_000
@@ -65,12 +66,14 @@ def check_labels(
 
 
 def _from_one_hot(rows: NDArray[Any], where: str) -> NDArray[np.int64]:
-    wrong = (((rows != 0) & (rows != 1)).any(axis=1)) | ((rows == 1).sum(axis=1) != 1)
-    if wrong.any():
-        position = int(np.flatnonzero(wrong)[0])
-        raise UserError(f"{where}: label row {position} is not one-hot: it must hold one 1, and 0 else")
-    numbers: NDArray[np.int64] = rows.argmax(axis=1).astype(np.int64)
-    return numbers
+    numbers: list[NDArray[np.int64]] = []
+    for part, block in enumerate(blocks(rows)):
+        wrong = (((block != 0) & (block != 1)).any(axis=1)) | ((block == 1).sum(axis=1) != 1)
+        if wrong.any():
+            position = part * len(numbers[0] if numbers else block) + int(np.argmax(wrong))
+            raise UserError(f"{where}: label row {position} is not one-hot: it must hold one 1, and 0 else")
+        numbers.append(block.argmax(axis=1).astype(np.int64))
+    return np.concatenate(numbers)
 
 
 def _is_whole(labels: NDArray[Any]) -> NDArray[np.bool_]:
