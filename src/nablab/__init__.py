@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from nablab.api.catalog import catalog, spec
     from nablab.api.checking import GradientCheck, gradcheck
     from nablab.api.comparison import Comparison, ComparisonTable
+    from nablab.api.data_checks import DataCheck, check_data
     from nablab.api.inspection import Inspection, inspect
     from nablab.api.laddering import Ladder, ladder
     from nablab.api.planning import PlannedComparison, plan
     from nablab.api.prediction import Predictions, predict
+    from nablab.api.preparing import import_data, prepare
     from nablab.api.records import delete_run, list_runs, results, show_run
     from nablab.api.sources import fetch, load, show_data, sources
     from nablab.api.trained import TrainedRun
@@ -35,6 +37,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Comparison": "nablab.api.comparison",
     "ComparisonTable": "nablab.api.comparison",
+    "DataCheck": "nablab.api.data_checks",
     "Dataset": "nablab.data.dataset",
     "GradientCheck": "nablab.api.checking",
     "Inspection": "nablab.api.inspection",
@@ -48,10 +51,12 @@ _HOMES = {
     "TrainedRun": "nablab.api.trained",
     "UserError": "nablab.errors",
     "catalog": "nablab.api.catalog",
+    "check_data": "nablab.api.data_checks",
     "compare": "nablab.api.training",
     "delete_run": "nablab.api.records",
     "fetch": "nablab.api.sources",
     "gradcheck": "nablab.api.checking",
+    "import_data": "nablab.api.preparing",
     "inspect": "nablab.api.inspection",
     "ladder": "nablab.api.laddering",
     "list_runs": "nablab.api.records",
@@ -59,6 +64,7 @@ _HOMES = {
     "make_dataset": "nablab.data.dataset",
     "plan": "nablab.api.planning",
     "predict": "nablab.api.prediction",
+    "prepare": "nablab.api.preparing",
     "preset": "nablab.training.recipe",
     "results": "nablab.api.records",
     "resume": "nablab.api.training",
@@ -72,6 +78,7 @@ _HOMES = {
 __all__ = [
     "Comparison",
     "ComparisonTable",
+    "DataCheck",
     "Dataset",
     "GradientCheck",
     "Inspection",
@@ -85,11 +92,13 @@ __all__ = [
     "TrainedRun",
     "UserError",
     "catalog",
+    "check_data",
     "compare",
     "delete_run",
     "errors",
     "fetch",
     "gradcheck",
+    "import_data",
     "inspect",
     "ladder",
     "list_runs",
@@ -97,6 +106,7 @@ __all__ = [
     "make_dataset",
     "plan",
     "predict",
+    "prepare",
     "preset",
     "results",
     "resume",

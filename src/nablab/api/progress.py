@@ -20,7 +20,7 @@ from nablab.runs.planned import Plan
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 #: Seconds between two updates of what is drawn, and between two lines where nothing is.
 REDRAW = 0.2
@@ -195,18 +195,35 @@ def _overall(overview: Overview) -> str:
 @contextmanager
 def download_bars(*, show: bool = True) -> Iterator[Callable[[str, int, int], None] | None]:
     """A function that draws a bar for each file as it comes in; None when nothing is to be shown."""
+    from rich.progress import DownloadColumn
+
+    with _bars(DownloadColumn(), show) as tell:
+        yield tell
+
+
+@contextmanager
+def work_bars(*, show: bool = True) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A function that draws a bar for each piece of work, in percent; None when nothing is to be shown."""
+    from rich.progress import TaskProgressColumn
+
+    with _bars(TaskProgressColumn(), show) as tell:
+        yield tell
+
+
+@contextmanager
+def _bars(amount: ProgressColumn, show: bool) -> Iterator[Callable[[str, int, int], None] | None]:
     if not show:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), amount, TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True))
     tasks: dict[str, TaskID] = {}
 
     def tell(name: str, done: int, total: int) -> None:
-        bars.start()  # only now: what has nothing to download draws nothing
+        bars.start()  # only now: what has nothing to tell draws nothing
         if name not in tasks:
             tasks[name] = bars.add_task(name, total=total or None)
         bars.update(tasks[name], completed=done)

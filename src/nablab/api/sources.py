@@ -23,15 +23,18 @@ def load(
     size: int | None = None,
     color: str | None = None,
     group: str | None = None,
+    progress: bool = True,
 ) -> Dataset:
     """The data set of this name, or in this place.
 
     Args:
         name: a known source (`sources()` lists them), or a path: a folder of class folders, an `.npz` file
-            with `X` and `y`, or a folder with `X.npy` and `Y.npy`.
-        size: brings a folder's pictures to so many pixels a side.
-        color: `grey` or `rgb`, for a folder's pictures.
+            with `X` and `y`, a folder with `X.npy` and `Y.npy`, a `.csv` of `path,label`, or what `prepare`
+            made.
+        size: brings pictures to so many pixels a side.
+        color: `grey` or `rgb`, for pictures.
         group: a regular expression; pictures whose names match it alike stay on one side of a split.
+        progress: shows a bar while pictures are decoded, where that takes longer than a second.
 
     >>> load("digits").input_shape
     (1, 8, 8)
@@ -39,9 +42,11 @@ def load(
     Raises:
         UserError: unknown name, or data that cannot be used; says where and what to do.
     """
+    from nablab.api.progress import work_bars
     from nablab.data import load as load_data
 
-    dataset = load_data(name, size=size, color=color, group=group)
+    with work_bars(show=progress) as tell:
+        dataset = load_data(name, size=size, color=color, group=group, progress=tell)
     if isinstance(name, str | Path):
         options = {"size": size, "color": color, "group": group}
         given = {option: value for option, value in options.items() if value is not None}

@@ -20,6 +20,6 @@ def check(
     """Hold a gradient against central differences; 1 when it is wrong."""
     import nablab
 
-    checked = nablab.gradcheck(subject, data=images.load(), seed=seed)
+    checked = nablab.gradcheck(subject, data=images.load(progress=not output.quiet), seed=seed)
     output.show(checked, checked.document())
     return 0 if checked.right else 1

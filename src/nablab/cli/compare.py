@@ -74,10 +74,10 @@ def compare(
         check_alone("--add MODEL FOLDER", (), images, asked)
         return finish(nablab.results(models[0]).add(*add, progress=progress), output, not no_notebook)
     if dry_run:
-        planned = nablab.plan(models, images.load(), **asked)
+        planned = nablab.plan(models, images.load(progress=progress), **asked)
         output.show(planned, planned.document())
         return 0
-    comparison = nablab.compare(models, images.load(), progress=progress, **asked)
+    comparison = nablab.compare(models, images.load(progress=progress), progress=progress, **asked)
     return finish(comparison, output, not no_notebook)
 
 

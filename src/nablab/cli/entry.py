@@ -83,7 +83,7 @@ _register(
     "nablab report results --notebook delivery.ipynb",
 )
 _register("runs", "List, show or delete trained runs.", target="app")
-_register("data", "List, show or fetch images to train on.", target="app")
+_register("data", "List, show, fetch, prepare or import images to train on.", target="app")
 
 
 def main(words: Sequence[str] | None = None) -> int:

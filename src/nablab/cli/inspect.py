@@ -26,7 +26,7 @@ def inspect(
         known = nablab.catalog()
         output.show(known, known.records())
         return 0
-    data = images.load()
+    data = images.load(progress=not output.quiet)
     inspections = [nablab.inspect(model, data) for model in models]
     output.show(Group(*inspections), [inspection.document() for inspection in inspections])
     if svg is not None:

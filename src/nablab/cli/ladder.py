@@ -25,8 +25,15 @@ def ladder(
     import nablab
 
     rungs = {} if against is None else {against: against}
+    data = images.load(progress=not output.quiet)
     climbed = nablab.ladder(
-        model, images.load(), steps=steps, rungs=rungs, lr=lr, batch_size=batch_size, seed=seed
+        model,
+        data,
+        steps=steps,
+        rungs=rungs,
+        lr=lr,
+        batch_size=batch_size,
+        seed=seed,
     )
     output.show(climbed, climbed.document())
     return 0 if climbed.agrees else 1

@@ -97,17 +97,22 @@ class DataOptions:
 
     data: Annotated[
         str | None,
-        Parameter(help="A name (nablab data list), a folder of class folders, an .npz. [fashion-mnist]"),
+        Parameter(
+            help="A name (nablab data list), a folder of class folders, a .csv or .npz. [fashion-mnist]"
+        ),
     ] = None
-    size: Annotated[int | None, Parameter(help="Bring a folder's pictures to so many pixels a side.")] = None
-    color: Annotated[str | None, Parameter(help="Read a folder's pictures as grey or rgb.")] = None
+    size: Annotated[int | None, Parameter(help="Bring pictures to so many pixels a side.")] = None
+    color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None
     group: Annotated[
         str | None,
         Parameter(help="Keep pictures together whose names match this pattern alike: 'burst[0-9]+'."),
     ] = None
 
-    def load(self) -> Dataset | None:
+    def load(self, *, progress: bool = True) -> Dataset | None:
         """The data that was named; None when none was.
+
+        Args:
+            progress: shows a bar where pictures are decoded for long.
 
         Raises:
             UserError: it cannot be loaded.
@@ -115,9 +120,11 @@ class DataOptions:
         import nablab
 
         if self.data is not None:
-            return nablab.load(self.data, size=self.size, color=self.color, group=self.group)
+            return nablab.load(
+                self.data, size=self.size, color=self.color, group=self.group, progress=progress
+            )
         if (self.size, self.color, self.group) != (None, None, None):
-            raise UserError("--size, --color and --group say how to read a folder; give it with --data")
+            raise UserError("--size, --color and --group say how to read pictures; give them with --data")
         return None
 
 

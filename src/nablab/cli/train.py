@@ -57,6 +57,6 @@ def train(
     elif model is None:
         raise UserError("which model? For example: nablab train lenet")
     else:
-        run = nablab.train(model, images.load(), progress=progress, **asked)
+        run = nablab.train(model, images.load(progress=progress), progress=progress, **asked)
     output.show(run, run.document())
     return 0

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from nablab.data.dataset import Dataset
 from nablab.data.fetch import Progress
-from nablab.data.prepared import is_prepared, load_prepared
 from nablab.data.sources import SOURCES
 from nablab.data.sources.arrays import load_npy_pair, load_npz, npy_pair
 from nablab.data.sources.csv_list import load_csv
 from nablab.data.sources.pictures import load_pictures
+from nablab.data.sources.prepared import is_prepared, load_prepared
 from nablab.errors import UserError, did_you_mean
 
 

@@ -6,15 +6,21 @@ from cyclopts import App
 
 app = App(
     name="data",
-    help="List, show or fetch images to train on.",
+    help="List, show, fetch, prepare or import images to train on.",
     help_epilogue="Examples:\n  nablab data show digits\n  nablab data fetch fashion-mnist",
 )
 
 
-def _register(name: str, text: str, function: str = "") -> None:
-    app.command(f"nablab.cli.data.{name}:{function or name}", name=name, help=text, sort_key=len(list(app)))
+def _register(name: str, text: str, function: str = "", *, module: str = "") -> None:
+    target = f"nablab.cli.data.{module or name}:{function or name}"
+    app.command(target, name=name, help=text, sort_key=len(list(app)))
 
 
 _register("list", "List the known data sets, and what of each is here.", "list_")
 _register("show", "Show one data set: where it comes from, its size, shape and classes.")
 _register("fetch", "Download the whole of a data set, checked against its SHA-256.")
+_register("check", "Find what is wrong with a data set: copies, leaks, wrong labels, imbalance, drift.")
+_register("prepare", "Decode pictures once into arrays that load at once; interrupted, it goes on.")
+_register(
+    "import", "Take in files that only you can download, such as Kaggle's.", "import_", module="import_"
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nablab.data.sources import cifar10, digits, fashion_mnist, mnist, spiral, toys
+from nablab.data.sources import cifar10, digits, dogs_vs_cats, fashion_mnist, mnist, sign_digits, spiral, toys
 from nablab.data.sources.source import Source
 
 SOURCES: dict[str, Source] = {
@@ -11,6 +11,9 @@ SOURCES: dict[str, Source] = {
         fashion_mnist.SOURCE,
         mnist.SOURCE,
         cifar10.SOURCE,
+        sign_digits.SOURCE,
+        sign_digits.ZERO_ONE,
+        dogs_vs_cats.SOURCE,
         digits.SOURCE,
         spiral.SOURCE,
         toys.MOONS,

@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from nablab.data.dataset import Dataset
 from nablab.data.fetch import Progress
+from nablab.data.sources.prepared import Prepared
 from nablab.errors import UserError
+
+
+class Preparer(Protocol):
+    """Decodes the pictures of a data set, in a folder or an archive, into the cache."""
+
+    def __call__(
+        self,
+        place: Path,
+        *,
+        size: int | None,
+        color: str | None,
+        strict: bool,
+        progress: Progress | None,
+    ) -> Prepared: ...
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,7 @@ class Source:
         wanted: for what a person has to get: which files, from where, and the command that takes them in,
             e.g. `` `X.npy` and `Y.npy` from https://..., then `nablab data import NAME X.npy Y.npy` ``.
         importer: takes in files that the user has and says what is here then; None for what needs none.
+        preparer: decodes pictures that the user has; None for what is not pictures.
     """
 
     name: str
@@ -39,6 +56,7 @@ class Source:
     download: Callable[[Progress | None], str] | None = None
     wanted: str = ""
     importer: Callable[[Sequence[Path], Progress | None], str] | None = None
+    preparer: Preparer | None = None
 
     def fetch(self, progress: Progress | None = None) -> str:
         """Download what is not here, and say in one line what is here then.

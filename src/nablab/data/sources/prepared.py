@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from nablab import atomic
 from nablab.data.dataset import Array, Dataset, make_dataset
+from nablab.data.samples import READ_BYTES, LazyRows, Samples, spans
+from nablab.data.sources.npy import locate
 from nablab.errors import CannotWrite, UserError
 
 NOTE = "prepared.json"
@@ -78,14 +80,14 @@ def load_prepared(folder: Path) -> Dataset:
         UserError: there is none, or it is damaged.
     """
     note = read_note(folder)
-    x = _mapped(folder / "X.npy", note.shape, note.dtype)
+    x_train, x_test = _samples(folder / "X.npy", note)
     y = _mapped(folder / "Y.npy", note.shape[:1], "int64")
     groups = _mapped(folder / "groups.npy", note.shape[:1], "int64")[: note.train] if note.grouped else None
     return make_dataset(
         note.name,
-        x[: note.train],
+        x_train,
         y[: note.train],
-        x[note.train :],
+        x_test,
         y[note.train :],
         note.classes,
         source=note.source,
@@ -163,6 +165,16 @@ def _write_blocks(path: Path, note: Prepared, blocks: Iterable[Block]) -> None:
             for row, sample in zip(rows.tolist(), samples, strict=True):
                 file.seek(begin + row * stride)
                 file.write(np.ascontiguousarray(sample, dtype=dtype).data)
+
+
+def _samples(path: Path, note: Prepared) -> tuple[Samples, Samples]:
+    """Those that train and those that test, mapped; large ones by their place, for other processes too."""
+    x = _mapped(path, note.shape, note.dtype)
+    if x.nbytes <= READ_BYTES:
+        return x[: note.train], x[note.train :]
+    file, rows = locate(path), np.arange(len(x))
+    lazy = LazyRows(file.open(), rows, x.dtype, None if x.dtype == np.uint8 else spans(x), file)
+    return lazy.select(rows[: note.train]), lazy.select(rows[note.train :])
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
