@@ -75,9 +75,9 @@ def test_flip_and_shift_against_slicing() -> None:
     seen = set()
     for i, image in enumerate(GREY[:, 0]):
         candidates = {}
-        for flip, down, right in product((False, True), range(-2, 3), range(-2, 3)):
-            padded = np.pad(image[:, ::-1] if flip else image, 2)
-            candidates[flip, down, right] = padded[2 - down : 14 - down, 2 - right : 11 - right]
+        for flipped, down, right in product((False, True), range(-2, 3), range(-2, 3)):
+            padded = np.pad(image[:, ::-1] if flipped else image, 2)
+            candidates[flipped, down, right] = padded[2 - down : 14 - down, 2 - right : 11 - right]
         found = [key for key, candidate in candidates.items() if np.array_equal(candidate, changed[i, 0])]
         down, right = np.floor(draws(0, 40)[i, 1:3] * 5).astype(int) - 2
         assert found == [(bool(draws(0, 40)[i, 0] < 0.5), down, right)]
@@ -223,7 +223,7 @@ def test_features_are_not_augmented() -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 @pytest.mark.parametrize("shape", [(1, 6, 7), (2, 5, 4), (3, 3, 16), (1, 2, 1)])
 def test_moving_and_mirroring_at_every_distance(shape: tuple[int, int, int], kind: type[np.generic]) -> None:
-    channels, height, width = shape
+    _, height, width = shape
     moves = np.array(list(product(range(1 - height, height), range(1 - width, width))))
     x = np.random.default_rng(0).integers(1, 256, (len(moves), *shape)).astype(kind)
     moved = shift(x, moves[:, 0], moves[:, 1], 9)

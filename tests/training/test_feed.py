@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nablab.data import keyed
 from nablab.data.dataset import Dataset
 from nablab.data.split import split
 from nablab.training import feed
@@ -54,6 +55,22 @@ def test_a_batch_does_not_need_the_ones_before_it(data_for: DataFor, augmentatio
             np.testing.assert_array_equal(ours.x, theirs.x)
             np.testing.assert_array_equal(ours.y, theirs.y)
             np.testing.assert_array_equal(ours.positions, theirs.positions)
+
+
+@pytest.mark.parametrize("at_once", [1, 5000, 10**9])
+def test_how_many_batches_are_made_at_once_changes_none(
+    data_for: DataFor, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(batch_size=16, augmentation="flip,shift:1,rotate:20,crop:0.5,erase:2", seed=4)
+    data = data_for(recipe)
+    assert data.augmentation is not None
+    monkeypatch.setattr(feed, "AUGMENTED_NUMBERS", at_once)
+    order = keyed.generator(4, "order", 1).permutation(len(data.train))
+    raw = data.train.raw(order)
+    for batch in batches(data, recipe, 1):
+        part = data.augmentation.apply(raw[batch.positions], seed=4, epoch=1, positions=batch.positions)
+        np.testing.assert_array_equal(batch.x, data.preprocessing.apply(part))
+        np.testing.assert_array_equal(batch.y, data.train.y[order[batch.positions]])
 
 
 def test_augmentation_changes_training_images_only(data_for: DataFor) -> None:

@@ -31,7 +31,7 @@ HELP = {
     "averaging": "Measure and keep averaged weights.",
     "ema_decay": "Decay of ema a step.",
     "class_weights": "Weigh rare classes more.",
-    "augmentation": "flip, shift:2, crop:0.6, rotate:10, scale:0.1, brightness:0.2, erase:8; with commas between.",
+    "augmentation": "Of flip,shift:2,crop:0.6,rotate:10,scale:0.1,brightness:0.2,erase:8.",
     "preprocessing": "How values are scaled.",
     "early_stopping": "Stop after this many epochs without a better validation loss; 0 is never.",
     "validation": "Share of the training images held out; 0 is none.",

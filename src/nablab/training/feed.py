@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,6 +33,8 @@ Places = NDArray[np.int64]
 KEEP_BYTES = 2**30
 #: And when they are made, no more than this many bytes at a time.
 PIECE_BYTES = 2**26
+#: Small batches are augmented several at a time, up to so many numbers: few enough for a processor's cache.
+AUGMENTED_NUMBERS = 2**18
 
 _FITTED: WeakKeyDictionary[Dataset, dict[tuple[str, bytes], Preprocessing]] = WeakKeyDictionary()
 
@@ -200,11 +203,23 @@ def batches(data: TrainingData, recipe: Recipe, epoch: int, start_step: int = 0)
     batch before, since batch normalisation has no variance of one.
     """
     order = keyed.generator(recipe.seed, "order", epoch).permutation(len(data.train))
-    starts = _starts(len(order), recipe.batch_size)
-    for start, stop in zip(starts[start_step:], [*starts[1:], len(order)][start_step:], strict=True):
-        places = order[start:stop]
-        positions = np.arange(start, stop)
-        yield Batch(_fed(data, recipe, epoch, places, positions), data.train.y[places], epoch, positions)
+    edges = [*_starts(len(order), recipe.batch_size), len(order)][start_step:]
+    together = _together(data, recipe)
+    for first in range(0, len(edges) - 1, together):
+        cuts = edges[first : first + together + 1]
+        positions = np.arange(cuts[0], cuts[-1])
+        places = order[cuts[0] : cuts[-1]]
+        x, y = _fed(data, recipe, epoch, places, positions), data.train.y[places]
+        for start, stop in pairwise(cuts):
+            part = slice(start - cuts[0], stop - cuts[0])
+            yield Batch(x[part], y[part], epoch, positions[part])
+
+
+def _together(data: TrainingData, recipe: Recipe) -> int:
+    """How many batches are made at once: small ones that are augmented gain from it, and stay the same."""
+    if data.augmentation is None:
+        return 1
+    return max(1, AUGMENTED_NUMBERS // (recipe.batch_size * math.prod(data.input_shape)))
 
 
 def _starts(images: int, batch_size: int) -> list[int]:
