@@ -34,6 +34,7 @@ class Finding:
         remedy: what to do, in one sentence.
         groups: the rows concerned, the worst first; rows that belong together (copies of one image) are in
             one group.
+        captions: what is to be said of each group, or empty.
         files: picture files concerned, where that is known before they are rows.
     """
 
@@ -42,11 +43,14 @@ class Finding:
     claim: str
     remedy: str
     groups: tuple[tuple[Row, ...], ...] = ()
+    captions: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
             raise UserError(f"no severity {self.severity!r}{did_you_mean(self.severity, SEVERITIES)}")
+        if self.captions and len(self.captions) != len(self.groups):
+            raise UserError(f"{self.rule}: {len(self.captions)} captions for {len(self.groups)} groups")
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -1,4 +1,4 @@
-"""Classes and counts as sentences name them."""
+"""Classes, counts and shares as sentences name them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,26 @@ def counted(count: int, what: str) -> str:
     one, _, many = verb.partition("/")
     words = (noun, one) if count == 1 else (f"{noun}s", many)
     return " ".join((f"{count:,}", *(word for word in words if word)))
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """
+    >>> percent(0.125), percent(0.0007, 2)
+    ('12.5 %', '0.07 %')
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
+def portion(count: int, total: int, what: str) -> str:
+    """Some of many, as a share too, with the verb that fits the count.
+
+    >>> portion(7, 10_000, "test images is/are"), portion(1, 8, "files has/have")
+    ('7 of 10,000 test images (0.07 %) are', '1 of 8 files (12.50 %) has')
+    """
+    *nouns, verbs = what.split(" ")
+    one, many = verbs.split("/")
+    share = percent(count / total, 2)
+    return f"{count:,} of {total:,} {' '.join(nouns)} ({share}) {one if count == 1 else many}"
 
 
 def named(classes: Sequence[str], numbers: Iterable[int], most: int = 3) -> str:

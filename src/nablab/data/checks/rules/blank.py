@@ -8,6 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
+from nablab.data.checks.naming import portion
 from nablab.data.checks.rule import Rule
 
 #: Nearly one colour: the deviation of the values is at most this share of the value range...
@@ -24,11 +25,10 @@ def find(material: Material) -> Iterator[Finding]:
     nearly = (deviation <= OF_RANGE * (high - low)) & (deviation <= OF_MEDIAN * np.median(deviation))
     blank = np.flatnonzero(exactly | nearly)
     if len(blank):
-        share = len(blank) / len(deviation)
         yield Finding(
             RULE.name,
             "serious" if exactly.mean() >= 0.01 else "warning",
-            f"{len(blank):,} of {len(deviation):,} images ({share:.2%}) are of one colour: "
+            f"{portion(len(blank), len(deviation), 'images is/are')} of one colour: "
             f"{int(exactly.sum()):,} exactly, {int((~exactly & nearly).sum()):,} nearly",
             "see why nothing is on them (a failed download or conversion), and remove or replace them",
             material.singles(blank[np.argsort(deviation[blank], kind="stable")]),

@@ -8,6 +8,7 @@ import numpy as np
 
 from nablab.data.checks.chance import beyond_chance
 from nablab.data.checks.finding import Finding
+from nablab.data.checks.naming import percent, portion
 from nablab.data.checks.rule import Rule
 from nablab.data.checks.survey import Survey
 
@@ -33,8 +34,8 @@ def find(survey: Survey) -> Iterator[Finding]:
     yield Finding(
         RULE.name,
         "warning" if telling else "note",
-        f"{int(grey.sum()):,} of {len(grey):,} pictures are grey and the others coloured "
-        f"({classes[most]}: {shares.max():.0%} grey, {classes[least]}: {shares.min():.0%})",
+        f"{portion(int(grey.sum()), len(grey), 'pictures is/are')} grey and the others coloured "
+        f"({classes[most]}: {percent(shares.max(), 0)} grey, {classes[least]}: {percent(shares.min(), 0)})",
         "read all as grey with --color grey" + (": now a network may tell classes by it" if telling else ""),
         files=tuple(str(survey.headers[row].path) for row in np.flatnonzero(fewer)),
     )

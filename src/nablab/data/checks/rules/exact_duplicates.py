@@ -8,7 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding, Part
 from nablab.data.checks.material import Material
-from nablab.data.checks.naming import counted
+from nablab.data.checks.naming import counted, percent
 from nablab.data.checks.rule import Rule
 
 #: The share of a part that may be surplus copies before that is a warning.
@@ -35,7 +35,7 @@ def find(material: Material) -> Iterator[Finding]:
                 RULE.name,
                 "warning" if surplus / size >= MANY else "note",
                 f"{counted(len(groups), 'sample is/are')} several times in {part}{times}: {surplus:,} "
-                f"surplus of {size:,} samples ({surplus / size:.2%})",
+                f"surplus of {size:,} samples ({percent(surplus / size, 2)})",
                 _REMEDIES[part],
                 tuple(material.rows(rows) for rows in groups),
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
+from nablab.data.checks.naming import portion
 from nablab.data.checks.rule import Rule
 
 
@@ -18,8 +19,7 @@ def find(material: Material) -> Iterator[Finding]:
         yield Finding(
             RULE.name,
             "serious",
-            f"{leaked:,} of {material.tests:,} test samples ({leaked / material.tests:.2%}) are, to the last "
-            "bit, also in the training set",
+            f"{portion(leaked, material.tests, 'test samples is/are')} also training samples, to the bit",
             "take them out of the training set, or cut the test set so that copies stay on one side",
             tuple(material.rows(rows) for rows in groups),
         )

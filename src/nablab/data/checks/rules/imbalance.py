@@ -8,6 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
+from nablab.data.checks.naming import percent
 from nablab.data.checks.rule import Rule
 
 #: How many times the smallest class the largest is, from which that is a note, a warning, serious.
@@ -27,7 +28,7 @@ def find(material: Material) -> Iterator[Finding]:
             "serious" if ratio >= SERIOUS else "warning" if ratio >= WARNING else "note",
             f"{classes[largest]} has {ratio:.1f} times as many training samples as {classes[smallest]} "
             f"({counts[largest]:,} and {counts[smallest]:,}): always answering {classes[largest]} is right "
-            f"for {counts[largest] / counts.sum():.1%} of them",
+            f"for {percent(counts[largest] / counts.sum())} of them",
             "look at recall by class beside accuracy, and train with --class-weights balanced",
         )
 

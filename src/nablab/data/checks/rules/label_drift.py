@@ -9,6 +9,7 @@ import numpy as np
 from nablab.data.checks.chance import beyond_chance
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
+from nablab.data.checks.naming import percent
 from nablab.data.checks.rule import Rule
 
 #: The share of the test samples that would have to change class for equal proportions (total variation).
@@ -34,8 +35,9 @@ def find(material: Material) -> Iterator[Finding]:
     yield Finding(
         RULE.name,
         "serious" if distance >= SERIOUS else "warning",
-        f"the classes are in other proportions in test than in train: {distance:.1%} of the test "
-        f"samples would have to change class ({name}: {shares[0][worst]:.1%} of train, {shares[1][worst]:.1%} of test)",
+        f"the classes are in other proportions in test than in train: {percent(distance)} of the test "
+        f"samples would have to change class ({name}: {percent(shares[0][worst])} of train, "
+        f"{percent(shares[1][worst])} of test)",
         "cut the test set by class (stratified), or look at recall by class in place of accuracy",
     )
 

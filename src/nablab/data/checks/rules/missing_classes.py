@@ -8,7 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
-from nablab.data.checks.naming import named
+from nablab.data.checks.naming import named, percent
 from nablab.data.checks.rule import Rule
 
 
@@ -34,7 +34,7 @@ def find(material: Material) -> Iterator[Finding]:
             RULE.name,
             "warning",
             f"no test sample of {named(dataset.classes, unmeasured)}: the accuracy says nothing about "
-            f"{trains[unmeasured].sum() / trains.sum():.1%} of what is learnt",
+            f"{percent(trains[unmeasured].sum() / trains.sum())} of what is learnt",
             "add test samples of it, or cut the test set anew so that it holds every class",
         )
 

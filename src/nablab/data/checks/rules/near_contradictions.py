@@ -33,6 +33,7 @@ def find(material: Material) -> Iterator[Finding]:
             f"{material.similarity:g}), with different labels",
             "look at them and correct the labels, or remove what has no clear one",
             tuple(material.rows(pair) for pair in worst),
+            tuple(f"correlation {found[pair]:.5f}" for pair in worst),
         )
 
 

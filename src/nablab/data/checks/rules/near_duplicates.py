@@ -8,7 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding, Part
 from nablab.data.checks.material import Material
-from nablab.data.checks.naming import counted
+from nablab.data.checks.naming import counted, portion
 from nablab.data.checks.rule import Rule
 from nablab.data.checks.rules.exact_duplicates import MANY
 
@@ -25,15 +25,18 @@ def find(material: Material) -> Iterator[Finding]:
         if not len(rows):
             continue
         worst = rows[np.argsort(-twins.within_similarity[rows], kind="stable")]
-        pairs = dict.fromkeys(tuple(sorted((int(row), int(twins.within[row])))) for row in worst)
+        pairs: dict[tuple[int, int], float] = {}
+        for row, twin in zip(worst.tolist(), twins.within[worst].tolist(), strict=True):
+            pairs[min(row, twin), max(row, twin)] = float(twins.within_similarity[row])
         share = len(rows) / (stop - start)
         yield Finding(
             RULE.name,
             "warning" if share >= MANY else "note",
-            f"{len(rows):,} of {stop - start:,} {part} images ({share:.2%}) are nearly the same as another "
+            f"{portion(len(rows), stop - start, f'{part} images is/are')} nearly the same as another "
             f"(correlation of pixels at least {material.similarity:g}; {counted(twins.pairs[part], 'pair')})",
             "look at the pairs; one of each is enough",
             tuple(material.rows(pair) for pair in pairs),
+            tuple(f"correlation {similarity:.5f}" for similarity in pairs.values()),
         )
 
 

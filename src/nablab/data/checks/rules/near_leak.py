@@ -8,7 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
-from nablab.data.checks.naming import counted
+from nablab.data.checks.naming import counted, portion
 from nablab.data.checks.rule import Rule
 
 #: The share of the test images from which the leak is serious: accuracies are compared at this size.
@@ -26,11 +26,12 @@ def find(material: Material) -> Iterator[Finding]:
     yield Finding(
         RULE.name,
         "serious" if share >= SERIOUS else "warning",
-        f"{len(tests):,} of {material.tests:,} test images ({share:.2%}) are nearly the same as a training "
-        f"image (correlation of pixels at least {material.similarity:g}; "
+        f"{portion(len(tests), material.tests, 'test images is/are')} nearly the same as a training image "
+        f"(correlation of pixels at least {material.similarity:g}; "
         f"{counted(twins.pairs['across'], 'pair')})",
         "look at the pairs, and take one side out; pictures of one scene belong on one side (--group)",
         tuple(material.rows((twins.across[row], row)) for row in worst),
+        tuple(f"correlation {twins.across_similarity[row]:.5f}" for row in worst),
     )
 
 

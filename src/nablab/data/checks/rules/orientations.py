@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nablab.data.checks.finding import Finding
+from nablab.data.checks.naming import portion
 from nablab.data.checks.rule import Rule
 from nablab.data.checks.survey import Survey
 
@@ -27,8 +28,8 @@ def find(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             RULE.name,
             "note",
-            f"{len(turned):,} of {len(survey.headers):,} pictures are stored turned or mirrored (EXIF)",
-            "nothing here: nablab turns them; other programs may not, so turn the files if you share them",
+            f"{portion(len(turned), len(survey.headers), 'pictures is/are')} stored turned or mirrored",
+            "nothing here: nablab goes by EXIF; other programs may not, so turn the files if you share them",
             files=tuple(str(header.path) for header in turned),
         )
 

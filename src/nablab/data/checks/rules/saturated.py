@@ -8,6 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
+from nablab.data.checks.naming import percent, portion
 from nablab.data.checks.rule import Rule
 
 #: The share of the values of an image that are at the end of the range.
@@ -33,8 +34,8 @@ def find(material: Material) -> Iterator[Finding]:
             yield Finding(
                 RULE.name,
                 "warning",
-                f"{len(rows):,} of {len(shares):,} images ({clipped.mean():.2%}) have {MOST:.0%} of their "
-                f"values or more at the {colour} there is; of the others, 99 % have less than {USUAL:.0%}",
+                f"{portion(len(rows), len(shares), 'images has/have')} {percent(MOST, 0)} of the values "
+                f"or more at the {colour} there is; of the others, 99 % have less than {percent(USUAL, 0)}",
                 f"look whether they are {cause}, and replace or remove them",
                 material.singles(rows[np.argsort(-shares[rows], kind="stable")]),
             )

@@ -20,15 +20,15 @@ def find(survey: Survey) -> Iterator[Finding]:
         return
     sizes = np.array([(header.width, header.height) for header in survey.headers])
     aspect = sizes[:, 0] / sizes[:, 1]
+    kinds = len(np.unique(sizes, axis=0))
     narrow, wide = np.quantile(aspect, [0.05, 0.95])
     by_area = np.argsort(sizes.prod(axis=1), kind="stable")
     small, large = sizes[by_area[0]], sizes[by_area[-1]]
     yield Finding(
         RULE.name,
         "warning" if wide / narrow > SQUEEZED else "note",
-        f"{len(sizes):,} pictures come in {len(np.unique(sizes, axis=0)):,} sizes, from {small[0]}x{small[1]}"
-        f" to {large[0]}x{large[1]} pixels, and are {aspect.min():.2f} to {aspect.max():.2f} times as wide as "
-        "high",
+        f"{len(sizes):,} pictures come in {kinds:,} sizes, from {small[0]}x{small[1]} to "
+        f"{large[0]}x{large[1]} pixels, {aspect.min():.2f} to {aspect.max():.2f} times as wide as high",
         "--size brings all to one square, squeezing what is none; cut them to one shape first if it matters",
         files=tuple(str(survey.headers[row].path) for row in (by_area[0], by_area[-1])),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
-from nablab.data.checks.naming import named
+from nablab.data.checks.naming import named, percent
 from nablab.data.checks.rule import Rule
 
 #: Below this, every tenth sample that is held out for validation is not even two.
@@ -38,7 +38,7 @@ def find(material: Material) -> Iterator[Finding]:
             RULE.name,
             "note",
             f"fewer than {TEST} test samples of {named(dataset.classes, few)} (as few as {tests[few].min()}):"
-            f" one image is {1 / tests[few].min():.1%} of the recall of its class",
+            f" one image is {percent(1 / tests[few].min())} of the recall of its class",
             "don't read much into the recall of these classes, or add test samples",
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.material import Material
+from nablab.data.checks.naming import percent, portion
 from nablab.data.checks.rule import Rule
 
 #: The share of the height, from below, that is of one colour.
@@ -31,8 +32,8 @@ def find(material: Material) -> Iterator[Finding]:
     yield Finding(
         RULE.name,
         "warning",
-        f"{len(rows):,} of {len(cut):,} images ({cut.mean():.2%}) are of one colour from the bottom up to "
-        f"{bottom[rows].max():.0%} of their height, which hardly any other is",
+        f"{portion(len(rows), len(cut), 'images is/are')} of one colour from the bottom up to "
+        f"{percent(bottom[rows].max(), 0)} of their height, which hardly any other is",
         "look whether their files were cut short, and get them again",
         material.singles(rows[np.argsort(-bottom[rows], kind="stable")]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nablab.data.checks.finding import Finding
+from nablab.data.checks.naming import portion
 from nablab.data.checks.rule import Rule
 from nablab.data.checks.survey import Survey
 
@@ -16,7 +17,8 @@ def find(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             RULE.name,
             "serious",
-            f"{len(survey.broken):,} of {total:,} picture files cannot be read: {survey.broken[0][1]}",
+            f"{portion(len(survey.broken), total, 'picture files is/are')} not readable; "
+            f"{survey.broken[0][1]}",
             "get them again or remove them; what follows is about the others",
             files=tuple(str(file) for file, _ in survey.broken),
         )
