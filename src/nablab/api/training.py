@@ -144,7 +144,7 @@ def _run(plan: Plan, *, resume: bool = False, progress: bool) -> None:
     from nablab.api.progress import tell, watch
     from nablab.runs.execute import execute
 
-    if progress and plan.dataset.is_slice:
+    if progress and plan.dataset.hint:
         tell(f"{plan.dataset.name}: {plan.dataset.hint}")
     try:
         watch(plan, execute(plan, resume=resume), show=progress)

@@ -40,7 +40,7 @@ class Dataset:
         ordered_by: None when rows are in their original order; else the `split_seed` whose
             stratified order the rows are already in (the slice that ships: 0).
         groups: (N,) int64, rows that must stay on one side of a split share a number; or None.
-        hint: how to get the rest, when only a slice is here; empty otherwise.
+        hint: what is here and how to get the rest, when it is not all; empty otherwise.
         licence: the licence the data came under, empty when not known.
     """
 
