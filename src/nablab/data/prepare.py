@@ -67,6 +67,7 @@ def prepare_listing(
     progress: Progress | None = None,
 ) -> Prepared:
     """As `prepare`, of pictures that are listed already."""
+    listing.parts()  # what cannot be split says so before the work, not after it
     work = _planned(listing, out, size, color, strict)
     left_out = _decode_all(work, listing, strict, progress)
     kept = np.ones(len(listing.files), dtype=np.bool_)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nablab.data.dataset import Dataset
 from nablab.data.fetch import Progress
 from nablab.data.sources.decoding import check_options, read_all
-from nablab.data.sources.listing import Listing, groups_by_name, in_order, numbered
+from nablab.data.sources.listing import Listing, Rows, groups_by_name, in_order, numbered
 from nablab.errors import UserError
 
 if TYPE_CHECKING:
@@ -69,11 +70,10 @@ def list_csv(path: Path, *, group: str | None = None) -> Listing:
         raise UserError(f"{path}: lists no picture below its header")
     _refuse_twice(path, rows)
     classes = in_order(sorted({row.label for row in rows}))
+    if len(classes) < 2:
+        raise UserError(f"{path}: all pictures have the label {_shown(classes[0])}; a classifier needs two")
     number = {name: place for place, name in enumerate(classes)}
     files = tuple(row.file for row in rows)
-    if group is not None and rows[0].group is not None:
-        raise UserError(f"{path}: has a column group; leave --group out")
-    groups = None if rows[0].group is None else numbered([row.group or None for row in rows])
     return Listing(
         name=path.stem,
         place=path,
@@ -81,8 +81,8 @@ def list_csv(path: Path, *, group: str | None = None) -> Listing:
         files=files,
         labels=np.array([number[row.label] for row in rows], dtype=np.int64),
         classes=tuple(classes),
-        in_test=None if rows[0].split is None else np.array([_IS_TEST[row.split or ""] for row in rows]),
-        groups=groups if group is None else groups_by_name(files, group),
+        in_test=_in_test(path, rows),
+        groups=_groups(path, rows, files, group),
     )
 
 
@@ -160,6 +160,24 @@ def _row(path: Path, line: int, columns: list[str], fields: list[str]) -> _Row:
         raise UserError(f"{where}: no file {_shown(values['path'])} in the folder of {path.name}")
     label = " ".join(values["label"].split())
     return _Row(line, file, label, split and split.lower(), values.get("group"))
+
+
+def _in_test(path: Path, rows: Sequence[_Row]) -> NDArray[np.bool_] | None:
+    """Whether each row (N,) tests; None where there is no column for it."""
+    if rows[0].split is None:
+        return None
+    in_test = np.array([_IS_TEST[row.split or ""] for row in rows])
+    if not in_test.any():
+        raise UserError(f"{path}: its column split has no row for test; mark some, or leave the column out")
+    return in_test
+
+
+def _groups(path: Path, rows: Sequence[_Row], files: Sequence[Path], pattern: str | None) -> Rows | None:
+    if rows[0].group is None:
+        return None if pattern is None else groups_by_name(files, pattern)
+    if pattern is not None:
+        raise UserError(f"{path}: has a column group; leave --group out")
+    return numbered([row.group or None for row in rows])
 
 
 def _refuse_twice(path: Path, rows: Sequence[_Row]) -> None:
