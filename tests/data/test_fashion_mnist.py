@@ -112,6 +112,13 @@ def test_files_are_taken_in_under_all_their_names(
     assert_full(fashion_mnist.load(), stand_in)
 
 
+def test_a_folder_that_is_not_there_is_named(stand_in: StandIn, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file or folder: .*gone"):
+        fashion_mnist.SOURCE.take_in([tmp_path / "gone"])
+    with pytest.raises(UserError, match="train-images-idx3-ubyte.gz is missing"):
+        fashion_mnist.SOURCE.take_in([tmp_path])
+
+
 def test_files_of_another_set_are_not_taken_in(stand_in: StandIn, tmp_path: Path) -> None:
     (changed, *others) = stand_in.write(tmp_path / "mine")
     plain = bytearray(gzip.decompress(changed.read_bytes()))

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path, pack: type[bytes]) -> 
         (idx((2, 3, 4), b"")[:10], "ends within its IDX header"),
         (idx((2, 3, 4), VALUES.tobytes()[:-1]), r"announces 24 bytes \(2, 3, 4\), it holds 23"),
         (idx((2, 3, 4), VALUES.tobytes() + b"x"), "it holds more"),
-        (idx((2**32 - 1,) * 4, b"x"), "at most 1,073,741,824 are read"),
+        (idx((2**32 - 1,) * 4, b"x"), "at most 268,435,456 are read"),
         (gzip.compress(idx((24,), VALUES.tobytes()), mtime=0)[:-9], "cannot be read"),
         (gzip.compress(idx((24,), VALUES.tobytes()), mtime=0)[:-8] + b"\0" * 8, "cannot be read"),
         (b"\x1f\x8b junk", "cannot be read"),
@@ -56,6 +57,19 @@ def test_a_bomb_is_not_unpacked_beyond_what_its_header_says(tmp_path: Path) -> N
             file.write(bytes(2**20))
     with pytest.raises(UserError, match="announces 10 bytes"):
         read_idx(path)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_a_header_that_announces_much_takes_no_memory(tmp_path: Path, pack: type[bytes]) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(pack(idx((2**28,), b"few")))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="it holds 3"):
+            read_idx(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

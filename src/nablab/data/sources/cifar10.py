@@ -142,6 +142,8 @@ def take_in(files: Sequence[Path], progress: Progress | None) -> str:
             f"{NAME}: expected {ARCHIVE} or the folder it was unpacked to, not {len(files)} files"
         )
     path = files[0]
+    if not path.exists():
+        raise UserError(f"no such file or folder: {path}")
     write_decoded(_decoded(), decode_folder(path) if path.is_dir() else decode_archive(path))
     return available()
 

@@ -21,7 +21,8 @@ from nablab.errors import UserError
 
 _UNSIGNED_BYTE = 0x08
 _MOST_AXES = 4
-_MOST_BYTES = 2**30
+_MOST_BYTES = 2**28  # five times MNIST's training images
+_CHUNK = 2**20
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -68,8 +69,19 @@ def _read(file: BinaryIO, path: Path) -> NDArray[np.uint8]:
     count = math.prod(shape)
     if count > _MOST_BYTES:
         raise UserError(f"{path}: its IDX header announces {count:,} bytes; at most {_MOST_BYTES:,} are read")
-    values = file.read(count + 1)
+    values = _read_up_to(file, count + 1)
     if len(values) != count:
         much = "more" if len(values) > count else f"{len(values):,}"
         raise UserError(f"{path}: its IDX header announces {count:,} bytes {shape}, it holds {much}")
     return np.frombuffer(values, dtype=np.uint8).reshape(shape)
+
+
+def _read_up_to(file: BinaryIO, count: int) -> bytearray:
+    """At most `count` bytes; memory is taken for those that are there, not for those that were announced."""
+    values = bytearray()
+    while len(values) < count:
+        part = file.read(min(_CHUNK, count - len(values)))
+        if not part:
+            break
+        values += part
+    return values

@@ -99,8 +99,7 @@ class IdxSet:
             UserError: a file that is missing, cannot be read, or is not the genuine one.
             NablabError: the cache folder cannot be written to.
         """
-        given = sorted(files[0].iterdir()) if len(files) == 1 and files[0].is_dir() else files
-        by_name = {_plain_name(path.name): path for path in given}
+        by_name = {_plain_name(path.name): path for path in _given(files)}
         arrays = {}
         for name, part in self.parts.items():
             path = by_name.get(_plain_name(part.file))
@@ -140,6 +139,17 @@ class IdxSet:
         except UserError:
             return None
         return arrays if all(part.holds(arrays[name]) for name, part in self.parts.items()) else None
+
+
+def _given(files: Sequence[Path]) -> Sequence[Path]:
+    """The files, or those in the one folder that was given."""
+    for path in files:
+        if not path.exists():
+            raise UserError(f"no such file or folder: {path}")
+    try:
+        return sorted(files[0].iterdir()) if len(files) == 1 and files[0].is_dir() else files
+    except OSError as error:
+        raise UserError(f"{files[0]}: cannot be read ({error.strerror})") from error
 
 
 def _plain_name(name: str) -> str:
