@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nablab.data.decoded import (
@@ -108,6 +108,7 @@ def test_a_damaged_copy_is_nothing_and_is_made_anew(folder: Path, victim: str, d
     assert path.read_bytes() == whole
 
 
+@settings(max_examples=30, deadline=None)
 @given(position=st.integers(0, 2**16), mask=st.integers(1, 255), victim=st.sampled_from(sorted(ARRAYS)))
 def test_no_byte_can_be_flipped_unseen(
     tmp_path_factory: pytest.TempPathFactory, position: int, mask: int, victim: str

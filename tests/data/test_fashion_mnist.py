@@ -113,9 +113,9 @@ def test_files_are_taken_in_under_all_their_names(
 
 
 def test_a_folder_that_is_not_there_is_named(stand_in: StandIn, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file or folder: .*gone"):
+    with pytest.raises(UserError, match=r"no such file or folder: .*gone"):
         fashion_mnist.SOURCE.take_in([tmp_path / "gone"])
-    with pytest.raises(UserError, match="train-images-idx3-ubyte.gz is missing"):
+    with pytest.raises(UserError, match=r"train-images-idx3-ubyte\.gz is missing"):
         fashion_mnist.SOURCE.take_in([tmp_path])
 
 

@@ -128,11 +128,11 @@ class IdxSet:
     def _find(self) -> Arrays | None:
         """The arrays from the first folder that holds all four files whole and genuine."""
         for _, folder in self._folders():
-            if self._is_complete(folder) and (arrays := self.decode(folder)) is not None:
+            if self._is_complete(folder) and (arrays := self._decode(folder)) is not None:
                 return arrays
         return None
 
-    def decode(self, folder: Path) -> Arrays | None:
+    def _decode(self, folder: Path) -> Arrays | None:
         """The arrays in a folder of the four files, or None where they are not whole and genuine."""
         try:
             arrays = {name: read_idx(folder / part.file) for name, part in self.parts.items()}
