@@ -52,7 +52,7 @@ def noise_findings(dataset: Dataset, runs: Sequence[RunData]) -> tuple[Finding, 
             RULE,
             "warning" if count / asked >= MANY else "note",
             f"{portion(count, asked, 'test labels is/are')} probably wrong, or hard: "
-            f"{counted(len(speaking), 'run disagrees/disagree')}, with {accuracy} accuracy (confident learning)",
+            f"{counted(len(speaking), 'run disagrees/disagree')} ({accuracy} accuracy, confident learning)",
             "look at them: what is wrong limits every accuracy, what is right is what models confuse",
             tuple((Row("test", int(rows[row])),) for row in noise.rows),
             tuple(captions),

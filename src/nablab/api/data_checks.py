@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from nablab.analysis.results import RunData
     from nablab.data.checks import Examination, Finding, Row
+    from nablab.data.checks.finding import Severity
     from nablab.data.dataset import Dataset
+
+_KINDS: dict[Severity, str] = {"serious": "serious finding", "warning": "warning", "note": "note"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +121,10 @@ class DataCheck:
         return {"part": row.part, "index": row.index, "label": class_name(self.examination, row)} | where
 
     def _title(self) -> str:
-        from nablab.data.checks.finding import SEVERITIES
-
         dataset = self.examination.dataset
         size = "" if dataset is None else f", {len(dataset.x_train):,} + {len(dataset.x_test):,} samples"
         kinds = Counter(finding.severity for finding in self.findings)
-        found = [words.count(kinds[kind], f"{kind} finding") for kind in SEVERITIES if kinds[kind]]
+        found = [words.count(kinds[kind], _KINDS[kind]) for kind in _KINDS if kinds[kind]]
         return f"{self.label}{size}: {words.listed(found) or 'nothing wrong found'}"
 
     def __rich__(self) -> RenderableType:

@@ -117,6 +117,8 @@ def examine_files(
 
 def _readable(surveyed: Survey, read: Callable[[Survey], Dataset]) -> tuple[Survey, Dataset | None]:
     """The survey of the files that can be decoded, and the data set they make; None where they make none."""
+    if not surveyed.headers:
+        return surveyed, None
     try:
         return surveyed, read(surveyed)
     except UserError:
@@ -124,7 +126,7 @@ def _readable(surveyed: Survey, read: Callable[[Survey], Dataset]) -> tuple[Surv
         if not decoded.broken:
             raise
     try:
-        return decoded, read(decoded)
+        return decoded, read(decoded) if decoded.headers else None
     except UserError:
         return decoded, None
 

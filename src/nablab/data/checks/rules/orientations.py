@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nablab.data.checks.finding import Finding
-from nablab.data.checks.naming import portion
+from nablab.data.checks.naming import counted, portion
 from nablab.data.checks.rule import Rule
 from nablab.data.checks.survey import Survey
 
@@ -19,7 +19,8 @@ def find(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             RULE.name,
             "note",
-            f"{len(upright):,} pictures are higher than wide and {len(lying):,} wider than high",
+            f"{counted(len(upright), 'picture is/are')} higher than wide, {len(lying):,} "
+            f"{'is' if len(lying) == 1 else 'are'} wider than high",
             "look whether some lie on their side; augmentation by --rotate helps only a little there",
             files=tuple(str(header.path) for header in fewer),
         )
