@@ -1,5 +1,9 @@
 """Folders of pictures: every format, upright, grouped, and refused by name where something is wrong."""
 
+import subprocess
+import sys
+import threading
+import time
 import warnings
 import zlib
 from pathlib import Path
@@ -153,6 +157,39 @@ def test_depths_palettes_and_transparency(tmp_path: Path) -> None:
         read_picture(deep, None, "grey")
 
 
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
+def test_of_a_picture_that_moves_the_first_frame_is_taken(tmp_path: Path, suffix: str) -> None:
+    first, second = (Image.new("RGB", (8, 8), COLORS[name]) for name in ("red", "blue"))
+    path = tmp_path / f"a.{suffix}"
+    first.save(path, save_all=True, append_images=[second])
+    with Image.open(path) as moving:
+        assert moving.n_frames == 2  # type: ignore[attr-defined]
+    pixels = read_picture(path, None, "rgb").astype(int)
+    assert np.abs(pixels.mean(axis=(1, 2)) - COLORS["red"]).max() < 6
+
+
+def test_transparent_palettes_and_greys_are_on_white(tmp_path: Path) -> None:
+    palette = Image.new("P", (4, 600))
+    palette.putpalette([*COLORS["red"], *COLORS["blue"]])
+    palette.paste(1, (0, 300, 4, 600))
+    path = tmp_path / "palette.png"
+    palette.save(path, transparency=bytes([0, 255]))
+    pixels = read_picture(path, None, "rgb")
+    assert (pixels[:, :300] == 255).all()
+    assert (pixels[:, 300:].transpose(1, 2, 0) == COLORS["blue"]).all()
+    half = np.zeros((3, 600, 4, 4), np.uint8)
+    half[..., 3] = np.arange(600)[:, None] % 256
+    for i, mode in enumerate(("RGBA", "LA")):
+        path = tmp_path / f"{i}.png"
+        Image.fromarray(half[i]).convert(mode).save(path)
+        np.testing.assert_array_equal(read_picture(path, None, "grey")[0], 255 - half[i, ..., 3])
+    one = tmp_path / "one.png"
+    Image.fromarray(gradient(5, 5)).save(one, transparency=0)
+    expected = gradient(5, 5)
+    expected[expected == 0] = 255
+    np.testing.assert_array_equal(read_picture(one, None, "grey")[0], expected)
+
+
 def test_hidden_files_and_files_that_are_no_pictures_are_left_out(tmp_path: Path) -> None:
     folder = fill(tmp_path)
     expected = load(folder).fingerprint
@@ -258,6 +295,47 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, contents: bytes,
     assert "\n" not in str(caught.value)
 
 
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from PIL import Image
+from nablab.data.sources.picture import _formats, read_picture
+_formats()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(*read_picture(Path(sys.argv[1]), None, "rgb").shape)
+except Exception as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def measured(path: Path) -> tuple[str, int]:
+    """What reading a picture comes to in a process of its own, and the MiB it takes."""
+    done = subprocess.run([sys.executable, "-c", MEASURED, path], capture_output=True, text=True, check=True)
+    said, memory = done.stdout.splitlines()
+    return said, int(memory)
+
+
+def test_a_header_that_lies_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "lying.png"
+    path.write_bytes(lying_png(7_000, 7_000))
+    said, memory = measured(path)
+    assert "cannot be read" in said
+    assert memory < 20
+
+
+def test_the_largest_picture_takes_less_than_512_mib(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    bomb = Image.new("P", (7_000, 7_000))
+    bomb.putpalette([1, 2, 3])
+    bomb.save(path, transparency=bytes([128]), compress_level=1)
+    assert path.stat().st_size < 500_000
+    said, memory = measured(path)
+    assert said == "3 7000 7000"
+    assert memory < 500
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp", "bmp"])
 def test_a_truncated_picture_is_named(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
@@ -316,3 +394,57 @@ def test_folders_that_do_not_fit(tmp_path: Path) -> None:
     fill(tmp_path / "few", 1)
     with pytest.raises(UserError, match="2 samples are too few samples to cut a test set off"):
         load(tmp_path / "few")
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    first, second = threading.Event(), threading.Event()
+    before = list(warnings.filters)
+
+    def early() -> None:
+        with picture._opened(tmp_path / "a.png"):
+            first.set()
+            second.wait(10)
+
+    def late() -> None:
+        first.wait(10)
+        with picture._opened(tmp_path / "a.png"):
+            second.set()
+            threads[0].join(10)
+
+    threads = [threading.Thread(target=early), threading.Thread(target=late)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert warnings.filters == before
+
+
+def test_in_parallel_keeps_the_order_and_stops_at_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_cores", lambda: 4)
+    begun: list[int] = []
+
+    def square(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.001 * (number % 3))
+        if number == 500:
+            raise UserError("500 is enough")
+        return number * number
+
+    assert list(decoding.in_parallel(square, range(200))) == [number**2 for number in range(200)]
+    begun.clear()
+    results = decoding.in_parallel(square, range(1_000_000))
+    with pytest.raises(UserError, match="500 is enough"):
+        list(results)
+    assert max(begun) < 600
+    assert list(decoding.in_parallel(square, [])) == []
+
+
+def test_progress_is_told_of_what_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fill(tmp_path / "photos", 3)
+    told: list[tuple[str, int, int]] = []
+    load(folder, progress=lambda *now: told.append(now))
+    assert told == []
+    monkeypatch.setattr(decoding, "_PATIENCE", 0)
+    load(folder, progress=lambda *now: told.append(now))
+    assert told == [("pictures in photos", done + 1, 6) for done in range(6)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,11 @@ Color = Literal["grey", "rgb"]
 
 #: Pictures of more pixels are refused before they are decoded: a small file can hold gigabytes of one colour.
 MOST_PIXELS = 50_000_000
+
+# Pixels above which one picture at a time is decoded, in however many threads: memory, not speed, is short.
+_LARGE = 2**22
+_ALONE = threading.Lock()
+_STRIP = 256  # rows
 
 # Formats that run another program (EPS), or that Pillow names without being able to decode them.
 _NOT_DECODED = frozenset({"EPS", "PDF", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"})
@@ -87,13 +92,27 @@ def read_picture(path: Path, size: int | None, color: Color) -> NDArray[np.uint8
     with _opened(path) as picture:
         if size is not None:
             picture.draft(None, (2 * size, 2 * size))  # a JPEG is decoded at a half, a quarter... of its size
-        upright = _flattened(ImageOps.exif_transpose(picture), path).convert(
-            "L" if color == "grey" else "RGB"
-        )
-        if size is not None:
-            upright = upright.resize((size, size), Image.Resampling.BICUBIC)
-        pixels = np.array(upright, dtype=np.uint8)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        with _ALONE if picture.width * picture.height > _LARGE else nullcontext():
+            ImageOps.exif_transpose(picture, in_place=True)
+            upright = _of_mode(_flattened(picture, path), "L" if color == "grey" else "RGB")
+            if size is not None:
+                upright = upright.resize((size, size), Image.Resampling.BICUBIC)
+            if upright is not picture:
+                picture.close()  # gives up its pixels, which may be 200 MB
+            return _planes(upright)
+
+
+def _planes(picture: Image.Image) -> NDArray[np.uint8]:
+    """(C, H, W), a channel at a time: all at once would be three copies."""
+    pixels = np.empty((len(picture.getbands()), picture.height, picture.width), dtype=np.uint8)
+    for channel, plane in enumerate(pixels):
+        plane[:] = np.asarray(picture.getchannel(channel))
+    return pixels
+
+
+def _of_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """The picture in a mode; itself where it is (Pillow would copy it)."""
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _flattened(picture: Image.Image, path: Path) -> Image.Image:
@@ -105,10 +124,21 @@ def _flattened(picture: Image.Image, path: Path) -> Image.Image:
     if picture.mode in ("I", "F"):
         raise UserError(f"{path}: has 32 bits a pixel; save it with 8 or 16, or give the images as .npz")
     if picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba)
+        return _on_white(picture)
     return picture
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """What shows through is white. By strips, since it takes three copies in RGBA."""
+    from PIL import Image
+
+    flat = Image.new("RGB", picture.size)
+    for top in range(0, picture.height, _STRIP):
+        bottom = min(top + _STRIP, picture.height)
+        strip = picture.crop((0, top, picture.width, bottom)).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        flat.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, top))
+    return flat
 
 
 @contextmanager
