@@ -6,10 +6,12 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 
 from nablab.data import load
 from nablab.data.sources import SOURCES
@@ -203,3 +205,20 @@ def test_a_second_import_takes_the_place_of_the_first(tmp_path: Path) -> None:
     second = load("sign-digits")
     np.testing.assert_array_equal(second.x_train, 255 - first.x_train)
     assert (first.x_train[:, 0, 5, 5] == 25 * first.y_train).all()  # it is still mapped, as it was
+
+
+def test_the_guide_says_how_to_get_the_courses_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "data.md").read_text(encoding="utf-8")
+    code = next(part for part in guide.split("```python")[1:] if "train_test_split" in part).split("```")[0]
+    x, y = kaggle()
+    save(tmp_path, x, y)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    dataset = names["data"]
+    assert (len(dataset.x_train), len(dataset.x_test)) == (1649, 413)
+    assert dataset.input_shape == (1, 64, 64)
+    for images, digits in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
+        np.testing.assert_array_equal(np.rint(255 * images[:, 0, 5, 5]), 25 * digits)
+    order, _ = train_test_split(np.arange(2062), test_size=0.2, random_state=42)
+    np.testing.assert_array_equal(dataset.x_train[:, 0], x[order])
