@@ -141,9 +141,8 @@ def test_wrong_labels_from_runs(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     path = tmp_path / "flipped.npz"
     np.savez(path, X=digits.x_train, y=digits.y_train, X_test=digits.x_test, y_test=y_test)
     nablab.train("knn", path, out=tmp_path / "runs", progress=False)
-    code, out, err = check(
-        capsys, path, "--run", tmp_path / "runs", "--picture", tmp_path / "f.png", "--json"
-    )
+    runs = ("--run", tmp_path / "runs") * 2
+    code, out, err = check(capsys, path, *runs, "--picture", tmp_path / "f.png", "--json")
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert "label-noise" in document["asked"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nablab.data.checks import Examination, Finding, Row
+from nablab.data.dataset import Dataset
+from nablab.data.samples import limits
 from nablab.errors import UserError
 from nablab.report.findings import class_name
 from nablab.report.graph_svg import clean
@@ -20,9 +23,40 @@ if TYPE_CHECKING:
 #: Inches.
 _WIDTH, _MARGIN = 10.0, 0.2
 _IMAGE, _GAP = 0.84, 0.22
-_TITLE_LINE, _CAPTION, _BELOW = 0.19, 0.2, 0.42
-#: Images of a group that are drawn, and characters of a line of a title.
-_OF_GROUP, _CHARACTERS = 4, 140
+_TITLE_LINE, _CAPTION_LINE, _BELOW = 0.19, 0.13, 0.5
+#: Images of a group that are drawn, characters of a line of a title, and of a caption over one image.
+_OF_GROUP, _CHARACTERS, _CAPTION = 4, 140, 16
+#: Training images from which is read what values are usual.
+_USUAL = 1_000
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A group of rows with what stands above it, and where its images begin, in inches from the left."""
+
+    rows: tuple[Row, ...]
+    caption: tuple[str, ...]
+    left: float
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A finding: its title in lines, and as many groups as fit side by side."""
+
+    title: tuple[str, ...]
+    cells: tuple[_Cell, ...]
+
+    @property
+    def above(self) -> float:
+        """Inches from its top to its images."""
+        captions = max(len(cell.caption) for cell in self.cells)
+        return _TITLE_LINE * len(self.title) + _CAPTION_LINE * captions + 0.1
+
+    @property
+    def height(self) -> float:
+        return self.above + _IMAGE + _BELOW
 
 
 def findings_figure(examination: Examination, findings: Sequence[Finding]) -> Figure:
@@ -33,62 +67,61 @@ def findings_figure(examination: Examination, findings: Sequence[Finding]) -> Fi
     Raises:
         UserError: no finding is about images, so there is nothing to draw.
     """
-    shown = [finding for finding in findings if finding.groups]
-    if examination.dataset is None or not examination.dataset.is_images or not shown:
+    dataset = examination.dataset
+    lines = [_line(finding) for finding in findings if finding.groups]
+    if dataset is None or not dataset.is_images or not lines:
         raise UserError("there are no images to draw: nothing was found in single images")
-    titles = [wrap(f"{finding.rule}: {finding.claim}", _CHARACTERS) for finding in shown]
-    heights = [_TITLE_LINE * len(title) + _CAPTION + _IMAGE + _BELOW for title in titles]
-    height = sum(heights) + 2 * _MARGIN
+    usual = limits(dataset.x_train[:_USUAL])
+    height = sum(line.height for line in lines) + 2 * _MARGIN
     figure = new_figure(_WIDTH, height, Margins())
     figure.set_facecolor(PAPER)
     top = height - _MARGIN
-    for finding, title, tall in zip(shown, titles, heights, strict=True):
-        figure.text(
-            _MARGIN / _WIDTH,
-            top / height,
-            clean("\n".join(title)),
-            color=INK,
-            fontsize=9,
-            va="top",
-            parse_math=False,
-        )
-        _draw_groups(figure, examination, finding, top - _TITLE_LINE * len(title) - _CAPTION)
-        top -= tall
+    for line in lines:
+        _write(figure, _MARGIN, top, line.title, "top", 9)
+        images = top - line.above
+        for cell in line.cells:
+            _write(figure, cell.left, images + 0.05, cell.caption, "bottom", 7.5)
+            for position, row in enumerate(cell.rows):
+                left = cell.left + position * _IMAGE
+                box = (left / _WIDTH, (images - _IMAGE) / height, 0.96 * _IMAGE / _WIDTH, _IMAGE / height)
+                _draw(figure.add_axes(box), examination, dataset, row, usual)
+        top -= line.height
     return figure
 
 
-def _draw_groups(figure: Figure, examination: Examination, finding: Finding, top: float) -> None:
-    """The groups of a finding side by side, from the left until the line is full; `top` is of the images."""
-    left, height = _MARGIN, figure.get_figheight()
+def _line(finding: Finding) -> _Line:
+    cells: list[_Cell] = []
+    left = _MARGIN
     for position, group in enumerate(finding.groups):
         rows = group[:_OF_GROUP]
-        if left + len(rows) * _IMAGE > _WIDTH - _MARGIN:
-            return
-        if finding.captions:
-            figure.text(
-                left / _WIDTH,
-                (top + 0.05) / height,
-                clean(finding.captions[position]),
-                color=INK,
-                fontsize=7.5,
-                parse_math=False,
-            )
-        for row in rows:
-            box = (left / _WIDTH, (top - _IMAGE) / height, 0.96 * _IMAGE / _WIDTH, _IMAGE / height)
-            _draw(figure.add_axes(box), examination, row)
-            left += _IMAGE
-        left += _GAP
+        if left + len(rows) * _IMAGE > _WIDTH:
+            break
+        caption = finding.captions[position] if finding.captions else ""
+        cells.append(_Cell(rows, tuple(wrap(caption, _CAPTION * len(rows))), left))
+        left += len(rows) * _IMAGE + _GAP
+    return _Line(tuple(wrap(f"{finding.rule}: {finding.claim}", _CHARACTERS)), tuple(cells))
 
 
-def _draw(axes: Axes, examination: Examination, row: Row) -> None:
-    dataset = examination.dataset
-    assert dataset is not None
+def _write(
+    figure: Figure,
+    left: float,
+    height: float,
+    lines: Sequence[str],
+    side: Literal["top", "bottom"],
+    size: float,
+) -> None:
+    """Lines of text, whose top or bottom is at `height` inches from below."""
+    place = (left / _WIDTH, height / figure.get_figheight())
+    figure.text(*place, clean("\n".join(lines)), color=INK, fontsize=size, va=side, parse_math=False)
+
+
+def _draw(axes: Axes, examination: Examination, dataset: Dataset, row: Row, usual: Range) -> None:
     pixels = (dataset.x_train if row.part == "train" else dataset.x_test)[row.index]
-    axes.imshow(picture(pixels, *dataset.value_range), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.imshow(picture(pixels, *usual), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_anchor("NW")
-    text = f"{row.part} {row.index}\n{class_name(examination, row)[:18]}"
+    text = f"{row.part} {row.index}\n{class_name(examination, row)[:_CAPTION]}"
     axes.set_xlabel(clean(text), color=INK, fontsize=7.5, loc="left", labelpad=2, parse_math=False)
