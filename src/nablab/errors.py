@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# Control characters, those of terminals too, ends of lines and paragraphs, and bytes that are not UTF-8.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 
 class NablabError(Exception):
-    """A failure that nablab explains itself; the command line prints it without a traceback."""
+    """A failure that nablab explains itself; the command line prints it without a traceback.
+
+    Its message is one line that can be printed, also where it repeats names and texts of others' files.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_CONTROL.sub(lambda found: repr(found[0])[1:-1], message))
 
 
 class UserError(NablabError):
@@ -32,6 +42,15 @@ class RunFailed(NablabError):  # noqa: N818
         super().__init__(message)
         self.step = step
         self.epoch = epoch
+
+
+def has_control(text: str) -> bool:
+    """Whether a text has characters that do not belong on a line, or cannot be encoded.
+
+    >>> has_control("Bär"), has_control("line\\nbreak"), has_control("\\udce4")
+    (False, True, True)
+    """
+    return _CONTROL.search(text) is not None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nablab.data.samples import Array, LazyRows, Samples, blocks, first_not_finite, limits
-from nablab.errors import UserError
+from nablab.errors import UserError, has_control
 
 __all__ = ["Array", "Dataset", "LazyRows", "Samples", "make_dataset"]
 
@@ -62,6 +62,7 @@ class Dataset:
     licence: str = ""
 
     def __post_init__(self) -> None:
+        _check_names(self.name, self.classes)
         for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
             _check_part(f"{self.name} ({part})", x, y, len(self.classes))
         if self.x_train.shape[1:] != self.x_test.shape[1:]:
@@ -167,6 +168,13 @@ def make_dataset(
         groups=groups,
         licence=licence,
     )
+
+
+def _check_names(name: str, classes: tuple[str, ...]) -> None:
+    """That names can be stored and shown: files may bring control characters and what is not UTF-8."""
+    for what, text in (("the data set", name), *(("class", text) for text in classes)):
+        if has_control(text):
+            raise UserError(f"{name}: {what} {text[:80]!r} has control characters or broken UTF-8; rename it")
 
 
 def _check_part(where: str, x: Samples, y: NDArray[np.int64], classes: int) -> None:

@@ -172,10 +172,13 @@ def hold_out(labels: Rows, groups: Rows | None, order: Rows, k: int, seed: int) 
     return held[units.of_row]
 
 
-def cut_off_test(labels: Rows, groups: Rows | None) -> tuple[Rows, Rows]:
+def cut_off_test(labels: Rows, groups: Rows | None, where: str = "the data") -> tuple[Rows, Rows]:
     """Training and test rows of data that comes without a test set: a stratified fifth, the same each time.
 
     No group is on both sides. The rows are in their original order.
+
+    Args:
+        where: names the data in the error.
 
     Raises:
         UserError: too few samples for a fifth of them to be any.
@@ -185,7 +188,7 @@ def cut_off_test(labels: Rows, groups: Rows | None) -> tuple[Rows, Rows]:
     if not test.any():
         units = "samples" if groups is None else "groups"
         raise UserError(
-            f"{len(labels)} samples are too few {units} to cut a test set off; add some or give one"
+            f"{where}: {len(labels)} samples are too few {units} to cut a test set off; add some or give one"
         )
     return np.flatnonzero(~test), np.flatnonzero(test)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from nablab.errors import UserError
+from nablab.errors import UserError, has_control
 
 #: More members than this are refused; MNIST as single pictures has 70,000.
 MOST_MEMBERS = 100_000
@@ -104,12 +104,9 @@ def _fault(name: str) -> str:
         return "has a backslash or a drive letter in its name"
     if ".." in name.split("/"):
         return "leads out of its folder by '..'"
-    try:
-        encoded = name.encode()
-    except UnicodeEncodeError:
-        return "has a name that is not UTF-8"
+    if has_control(name):
+        return "has a control character or broken UTF-8 in its name"
+    encoded = name.encode()
     if len(encoded) > _LONGEST_NAME or max(map(len, encoded.split(b"/"))) > _LONGEST_PART:
         return "has too long a name"
-    if not name.isprintable():
-        return "has a control character in its name"
     return ""

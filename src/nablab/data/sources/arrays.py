@@ -147,7 +147,7 @@ def _assemble(
     classes = _class_names(stored, y, names, where)
     if "x_test" not in stored:
         check_labels(y, y[:0], classes, where)
-        train, test = cut_off_test(y, None)
+        train, test = cut_off_test(y, None, where)
         x, y, x_test, y_test = select(x, train), y[train], select(x, test), y[test]
     check_labels(y, y_test, classes, where)
     is_bytes = stored["x"].dtype == np.uint8

@@ -142,7 +142,7 @@ def write_brought(
         UserError: too few samples.
         CannotWrite: the folder cannot be written to.
     """
-    train, test = cut_off_test(labels, None)
+    train, test = cut_off_test(labels, None, name)
     rows = np.concatenate([train, test])
     note = Prepared(
         name=name,

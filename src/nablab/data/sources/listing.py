@@ -67,7 +67,7 @@ class Listing:
         """
         if self.in_test is None:
             self._refuse_empty_classes(self.labels)
-            return cut_off_test(self.labels, self.groups)
+            return cut_off_test(self.labels, self.groups, str(self.place))
         train, test = np.flatnonzero(~self.in_test), np.flatnonzero(self.in_test)
         self._refuse_empty_classes(self.labels[train])
         self._refuse_shared_groups(train, test)
@@ -103,8 +103,8 @@ class Listing:
         if len(shared):
             sides = [self.files[rows[self.groups[rows] == shared[0]][0]].name for rows in (train, test)]
             raise UserError(
-                f"{len(shared)} groups are in both train and test, e.g. {sides[0]} and {sides[1]}; "
-                "move each to one side, or leave group out"
+                f"{self.place}: {len(shared)} groups are in both train and test, e.g. {sides[0]} and "
+                f"{sides[1]}; move each to one side, or leave group out"
             )
 
 
