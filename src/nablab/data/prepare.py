@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -112,15 +113,16 @@ def _decode_all(work: Lots, listing: Listing, strict: bool, progress: Progress |
     left_out: dict[int, str] = {}
     done = 0
     try:
-        for reasons in in_parallel(lambda part: work.lot(part).reasons, work.slices):
-            bad = {done + row: why for row, why in enumerate(reasons) if why}
-            if strict and bad:
-                row, why = next(iter(bad.items()))
-                raise UserError(f"{listing.files[row]}: {why}")
-            left_out |= bad
-            done += len(reasons)
-            if progress:
-                progress(name, done, total)
+        with closing(in_parallel(lambda part: work.lot(part).reasons, work.slices)) as lots:
+            for reasons in lots:
+                bad = {done + row: why for row, why in enumerate(reasons) if why}
+                if strict and bad:
+                    row, why = next(iter(bad.items()))
+                    raise UserError(f"{listing.files[row]}: {why}")
+                left_out |= bad
+                done += len(reasons)
+                if progress:
+                    progress(name, done, total)
     except KeyboardInterrupt:
         message = f"interrupted after {done:,} of {total:,} pictures; the same command goes on from there"
         raise KeyboardInterrupt(message) from None

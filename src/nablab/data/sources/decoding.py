@@ -10,8 +10,9 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -54,6 +55,7 @@ def read_all(
             without `size`; more than fits into memory.
     """
     check_options(size, color)
+    shown = _Patient(progress, f"pictures in {place.resolve().name}", len(files))
     headers = list(in_parallel(read_header, files))
     chosen = common_color(color, headers)
     height, width = common_size(headers, size, place)
@@ -65,10 +67,10 @@ def read_all(
             "smaller, e.g. --size 64, or prepare them once: nablab data prepare"
         )
     pixels = np.empty(shape, dtype=np.uint8)
-    shown = _Patient(progress, f"pictures in {place.resolve().name}", len(files))
-    for row, picture in enumerate(in_parallel(lambda file: read_picture(file, size, chosen), files)):
-        pixels[row] = picture
-        shown.tell(row + 1)
+    with closing(in_parallel(lambda file: read_picture(file, size, chosen), files)) as pictures:
+        for row, picture in enumerate(pictures):
+            pixels[row] = picture
+            shown.tell(row + 1)
     return pixels
 
 
@@ -106,10 +108,10 @@ def common_size(headers: Sequence[Header], size: int | None, place: Path) -> tup
     return first.height, first.width
 
 
-def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> Generator[Result, None, None]:
     """What `function` gives for each item, in their order, computed by a few threads not far ahead.
 
-    The first exception, or an interruption here, stops the rest.
+    The first exception stops the rest, and so does closing the generator.
     """
     threads = min(_cores(), _MOST_THREADS, len(items))
     if threads < 2:
