@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from nablab.api.prediction import Predictions, predict
     from nablab.api.preparing import import_data, prepare
     from nablab.api.records import delete_run, list_runs, results, show_run
-    from nablab.api.sources import fetch, load, show_data, sources
+    from nablab.api.showing import ShownData, show_data
+    from nablab.api.sources import fetch, load, sources
     from nablab.api.trained import TrainedRun
     from nablab.api.training import compare, resume, train
     from nablab.data.dataset import Dataset, make_dataset
@@ -47,6 +48,7 @@ _HOMES = {
     "Predictions": "nablab.api.prediction",
     "Recipe": "nablab.training.recipe",
     "RunFailed": "nablab.errors",
+    "ShownData": "nablab.api.showing",
     "Spec": "nablab.models.spec",
     "TrainedRun": "nablab.api.trained",
     "UserError": "nablab.errors",
@@ -68,7 +70,7 @@ _HOMES = {
     "preset": "nablab.training.recipe",
     "results": "nablab.api.records",
     "resume": "nablab.api.training",
-    "show_data": "nablab.api.sources",
+    "show_data": "nablab.api.showing",
     "show_run": "nablab.api.records",
     "sources": "nablab.api.sources",
     "spec": "nablab.api.catalog",
@@ -88,6 +90,7 @@ __all__ = [
     "Predictions",
     "Recipe",
     "RunFailed",
+    "ShownData",
     "Spec",
     "TrainedRun",
     "UserError",

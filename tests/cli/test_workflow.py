@@ -118,7 +118,7 @@ def test_inspect(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 def test_data(capsys: pytest.CaptureFixture[str]) -> None:
     names = [row["name"] for row in document(capsys, "data", "list")]
     assert {"fashion-mnist", "digits", "spiral"} <= set(names)
-    assert document(capsys, "data", "show", "digits")["one sample"].startswith("1 x 8 x 8")
+    assert document(capsys, "data", "show", "digits")["input_shape"] == [1, 8, 8]
 
 
 def test_ctrl_c_and_resume_end_where_no_interruption_ends(

@@ -67,31 +67,6 @@ def sources() -> Sheet:
     return Sheet(("name", "what", "here"), rows)
 
 
-def show_data(name: str) -> Sheet:
-    """One known data set, or the data in a path, in full.
-
-    Raises:
-        UserError: as `load`.
-    """
-    from nablab.data.sources import SOURCES
-
-    dataset = load(name)
-    source = SOURCES.get(name)
-    rows = [
-        ("name", dataset.name),
-        ("what", source.description if source else ""),
-        ("source", dataset.source),
-        ("licence", dataset.licence),
-        ("here", f"{len(dataset.x_train):,} + {len(dataset.x_test):,} images"),
-        ("in all", f"{dataset.train_total:,} + {dataset.test_total:,} images"),
-        ("to get the rest", dataset.hint),
-        ("one sample", f"{' x '.join(map(str, dataset.input_shape))}, {dataset.x_train.dtype}"),
-        ("classes", f"{len(dataset.classes)}: {', '.join(dataset.classes)}"),
-        ("fingerprint", dataset.fingerprint),
-    ]
-    return Sheet(("", name), tuple((what, text) for what, text in rows if text))
-
-
 def fetch(name: str, *, progress: bool = True) -> str:
     """Download the whole of a known data set into the cache; says what is here afterwards.
 

@@ -35,7 +35,7 @@ def render_html(view: ComparisonView) -> str:
     script = _template_text("script.js")
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             view=view,
@@ -49,17 +49,18 @@ def render_html(view: ComparisonView) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this package, everything that is put into them escaped, with the words of reports."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("nablab.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "percent": words.percent,
         "plus_minus": words.plus_minus,
         "share": words.share,
@@ -70,8 +71,8 @@ def _environment() -> Environment:
         "listed": words.listed,
         "shape": shape_text,
     }
-    environment.globals["nothing"] = words.NOTHING
-    return environment
+    made.globals["nothing"] = words.NOTHING
+    return made
 
 
 def _template_text(name: str) -> str:

@@ -17,7 +17,7 @@ def _register(name: str, text: str, function: str = "", *, module: str = "") -> 
 
 
 _register("list", "List the known data sets, and what of each is here.", "list_")
-_register("show", "Show one data set: where it comes from, its size, shape and classes.")
+_register("show", "Show what a data set holds: counts, mean images, examples, also augmented.")
 _register("fetch", "Download the whole of a data set, checked against its SHA-256.")
 _register("check", "Find what is wrong with a data set: copies, leaks, wrong labels, imbalance, drift.")
 _register("prepare", "Decode pictures once into arrays that load at once; interrupted, it goes on.")
