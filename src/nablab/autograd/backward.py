@@ -6,15 +6,17 @@ time a node is visited, every gradient that flows into it has arrived and has be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
-from nablab.autograd.graph import Node
+from nablab.autograd.graph import Node, Rule
+from nablab.autograd.parallel import get_num_threads, later
 
 if TYPE_CHECKING:
     from nablab.autograd.tensor import Tensor
@@ -27,53 +29,93 @@ if TYPE_CHECKING:
 Step: TypeAlias = "tuple[Node | Variable, Array, Sequence[tuple[int, Array]], bool]"
 
 
-def walk(start: Node | Variable, gradient: Array, *, retain_graph: bool = False) -> Iterator[Step]:
+#: A rule for a leaf that takes so many multiplications is worth another thread; smaller gradients never do.
+HEAVY, LARGE = 4_000_000, 4_000
+
+
+def walk(
+    start: Node | Variable, gradient: Array, *, retain_graph: bool = False, spread: bool = False
+) -> Iterator[Step]:
     """Go from `start` back to all leaves, carrying gradients.
 
-    Frees what each node had saved, unless `retain_graph`. Changes no tensor: that is up to the caller.
+    Frees what each node had saved, unless `retain_graph`. With `spread`, heavy gradients of leaves, for which
+    no node waits, are computed by another thread while the walk goes on; their steps then lack them in
+    `sent`. Changes no tensor: that is up to the caller.
     """
     waiting: list[tuple[int, int, Node]] = []  # a heap: the node made last comes first
     arrived: dict[int, Array] = {id(start): gradient}
     fresh: set[int] = set()  # places whose gradient nobody else holds: it may be added to in place
     leaves: dict[int, Variable] = {}
+    promised: list[tuple[Node, Array, Callable[[], Sequence[tuple[int, Array]]]]] = []
 
     def announce(place: Node | Variable) -> None:
-        if isinstance(place, Node):
+        if type(place) is Node:
             heappush(waiting, (-place.number, id(place), place))
         else:
-            leaves[id(place)] = place
+            leaves[id(place)] = cast("Variable", place)
+
+    def deliver(node: Node, g: Array, sent: Sequence[tuple[int, Array]]) -> None:
+        for position, part in sent:
+            place = node.parents[position]
+            assert place is not None
+            key = id(place)
+            if key not in arrived:
+                arrived[key] = part
+                announce(place)
+                if type(place) is not Node and _is_alone(part, g, sent):
+                    fresh.add(key)
+            elif key in fresh:
+                arrived[key] += part
+            else:
+                arrived[key] = np.asarray(arrived[key] + part)
+                fresh.add(key)
 
     announce(start)
     while waiting:
         _, key, node = heappop(waiting)
-        g = arrived.pop(key)
-        sent = node.pull(g)
+        g, rules = arrived.pop(key), node.rules
+        if spread and g.size >= LARGE and (others := _left_to_others(node, g, bool(waiting))):
+            promised.append((node, g, later(node.promise(g, others))))
+            rules = tuple([rule for rule in rules if rule not in others])
+        sent = node.pull(g, rules)
         if not retain_graph:
             node.free()
-        held = [_memory(g), *[_memory(part) for _, part in sent]]
-        for i, (position, part) in enumerate(sent, 1):
-            place = node.parents[position]
-            assert place is not None
-            key = id(place)
-            if key in fresh:
-                arrived[key] += part
-            elif key in arrived:
-                arrived[key] = np.asarray(arrived[key] + part)
-                fresh.add(key)
-            else:
-                arrived[key] = part
-                announce(place)
-                if held.count(held[i]) == 1 and part.flags.writeable:
-                    fresh.add(key)
+        deliver(node, g, sent)
         yield node, g, sent, False
+    for node, g, promise in promised:
+        deliver(node, g, promise())
     for key, leaf in leaves.items():
         yield leaf, arrived[key], (), key in fresh
+
+
+def _left_to_others(node: Node, g: Array, more: bool) -> list[Rule]:
+    """The heavy rules for leaves, where there is anything else to do meanwhile: `more` nodes, or parents."""
+    ours = [rule for rule in node.rules if any(type(node.parents[i]) is Node for i in rule.positions)]
+    if not ours and not more:
+        return []
+    return [
+        rule
+        for rule in node.rules
+        if rule not in ours and g.size * sum(prod(node.forms[i][0][1:]) for i in rule.positions) >= HEAVY
+    ]
+
+
+def _is_alone(part: Array, g: Array, sent: Sequence[tuple[int, Array]]) -> bool:
+    """Whether nothing else that is on its way shares memory with `part`, which may be written to.
+
+    Rules return new arrays or views of `g`, so an array that is no view is new, unless it is `g`.
+    """
+    if part.base is None:
+        return part is not g and (len(sent) == 1 or sum([other is part for _, other in sent]) == 1)
+    memory = _memory(part)
+    others = sum([_memory(other) == memory for _, other in sent])
+    return others == 1 and memory != _memory(g) and part.flags.writeable
 
 
 def _memory(array: Array) -> int:
     """The identity of the array or object that owns the numbers which `array` shows."""
     owner: Any = array
-    while type(owner) is np.ndarray and owner.base is not None:
+    while isinstance(owner, np.ndarray) and owner.base is not None:
         owner = owner.base
     return id(owner)
 
@@ -83,8 +125,8 @@ def backward(
 ) -> None:
     """Add to `grad` of every leaf the gradient of `tensor`; see `Tensor.backward`."""
     start, first = seed(tensor, gradient)
-    with np.errstate(all="ignore"):  # 1 / 0 is inf, without a word, as in PyTorch
-        for place, g, _, fresh in walk(start, first, retain_graph=retain_graph):
+    with np.errstate(all="ignore"):  # 1 / 0 is inf, as in PyTorch
+        for place, g, _, fresh in walk(start, first, retain_graph=retain_graph, spread=get_num_threads() > 1):
             if isinstance(place, Node):
                 output = None if place.output is None else place.output()
                 if output is not None and output._retains_grad:

@@ -7,8 +7,9 @@ freed as soon as the user lets go of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ReferenceType
@@ -126,15 +127,21 @@ class Node:
         """The saved arrays by name. Raises AutogradError after the graph was freed."""
         return {name: value for name, value in self._unpack().items() if isinstance(value, np.ndarray)}
 
-    def pull(self, g: Array) -> list[tuple[int, Array]]:
-        """The gradient of each input that requires one, from the gradient `g` of the output.
+    def pull(self, g: Array, rules: Sequence[Rule] | None = None) -> list[tuple[int, Array]]:
+        """The gradient of each input that requires one, from that of the output, `g`; by some rules, or all.
 
         Pairs of (position of the input, gradient); un-broadcast to the input's shape, in its dtype.
         Raises AutogradError where the graph was freed, or where a saved value was changed since.
         """
-        saved = self._unpack()
+        return self._apply(self._unpack(), g, self.rules if rules is None else rules)
+
+    def promise(self, g: Array, rules: Sequence[Rule]) -> Callable[[], list[tuple[int, Array]]]:
+        """As `pull`, to be called later. It holds the saved values itself: the node may be freed before."""
+        return partial(self._apply, self._unpack(), g, rules)
+
+    def _apply(self, saved: dict[str, Any], g: Array, rules: Sequence[Rule]) -> list[tuple[int, Array]]:
         sent = []
-        for rule in self.rules:
+        for rule in rules:
             result = rule.function(g, *[saved[name] for name in rule.wants])
             for position, part in zip(rule.positions, result if rule.joint else (result,), strict=False):
                 if self.parents[position] is not None:

@@ -12,23 +12,26 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from nablab.autograd.errors import AutogradError
 
+#: Seconds after which BLAS's threads are used again for large products.
+LATELY = 1.0
+
 Task = Callable[[], object]
+T = TypeVar("T")
 
 _wanted: int | None = None
 
 
 @cache
 def _blas() -> list[Any]:
-    """NumPy's BLAS libraries."""
-    import numpy as np  # loaded before they are looked for
-
-    assert np is not None
+    """NumPy's BLAS libraries: loaded, since NumPy is."""
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
@@ -59,90 +62,149 @@ class _Job:
     """Tasks that threads take one by one, and a note for each that a helper has done: its error, or None."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
+        self.number = len(tasks)
         self.tasks = iter(tasks)
         self.notes: SimpleQueue[BaseException | None] = SimpleQueue()
 
-
-def _help(inbox: SimpleQueue[_Job]) -> None:
-    """The life of a helper. One that comes late finds no task left, and nobody has waited for it."""
-    while True:
-        job = inbox.get()
-        for task in job.tasks:
+    def finish(self) -> None:
+        """Do what is left, and wait for what the helpers took. Raises the first error of any of them."""
+        errors: list[BaseException] = []
+        taken = self.number
+        for task in self.tasks:
+            taken -= 1
             try:
                 task()
             except BaseException as error:
-                job.notes.put(error)
-            else:
-                job.notes.put(None)
-            del task  # its arrays are not the helper's to keep
-        del job
+                errors.append(error)
+        for _ in range(taken):
+            note = self.notes.get()
+            if note is not None:
+                errors.append(note)
+        if errors:
+            raise errors[0]
 
 
-_helpers: list[SimpleQueue[_Job]] = []
-_busy = threading.Lock()
+class _Helper(threading.Thread):
+    """A thread that does tasks of jobs. One that comes late finds none left, and nobody has waited for it."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="nablab.autograd")
+        self.inbox: SimpleQueue[_Job] = SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        _here.helping = True
+        np.seterr(all="ignore")
+        while True:
+            job = self.inbox.get()
+            for task in job.tasks:
+                try:
+                    task()
+                except BaseException as error:
+                    job.notes.put(error)
+                else:
+                    job.notes.put(None)
+                del task  # its arrays are not the helper's to keep
+            del job
+
+    def offer(self, job: _Job) -> None:
+        """Give it a job."""
+        global _last_offer
+        _last_offer = monotonic()
+        self.inbox.put(job)
+
+
+class _Here(threading.local):
+    helping = False
+
+
+_here = _Here()
+_helpers: list[_Helper] = []
+_blas_lock = threading.Lock()
+_blas_before: list[tuple[Any, int]] = []
+_working = 0
+_last_offer = -LATELY
 
 
 def run(tasks: Sequence[Task]) -> None:
     """Do all tasks, in any order, and wait for them. What one raises is raised here.
 
-    Serial where there is one task or one thread, or where another thread of the user is here already.
+    One by one where there is one task or one thread, and inside of a task that a helper does.
     """
     number = min(get_num_threads(), len(tasks)) - 1
-    if number < 1 or not _busy.acquire(blocking=False):
+    if number < 1 or _here.helping:
         for task in tasks:
             task()
         return
-    try:
-        with _one_blas_thread():
-            _share(tasks, number)
-    finally:
-        _busy.release()
-
-
-def _share(tasks: Sequence[Task], number: int) -> None:
-    while len(_helpers) < number:
-        inbox: SimpleQueue[_Job] = SimpleQueue()
-        threading.Thread(target=_help, args=(inbox,), daemon=True, name="nablab.autograd").start()
-        _helpers.append(inbox)
     job = _Job(tasks)
-    for inbox in _helpers[:number]:
-        inbox.put(job)
-    done = 0
-    errors: list[BaseException] = []
-    for task in job.tasks:
-        done += 1
-        try:
-            task()
-        except BaseException as error:
-            errors.append(error)
-    for _ in range(len(tasks) - done):
-        note = job.notes.get()
-        if note is not None:
-            errors.append(note)
-    if errors:
-        raise errors[0]
+    with one_blas_thread():
+        for helper in _helpers_to(number):
+            helper.offer(job)
+        job.finish()
+
+
+def later(task: Callable[[], T]) -> Callable[[], T]:
+    """Let a helper do a task; the returned function waits for the result, or does what has not begun."""
+    result: list[T] = []
+
+    def work() -> None:
+        with one_blas_thread():
+            result.append(task())
+
+    job = _Job([work])
+    _helpers_to(1)[0].offer(job)
+
+    def promise() -> T:
+        job.finish()
+        return result[0]
+
+    return promise
+
+
+def _helpers_to(number: int) -> list[_Helper]:
+    while len(_helpers) < number:
+        _helpers.append(_Helper())
+    return _helpers[:number]
+
+
+def blas_threads() -> int:
+    """How many threads a product may use by itself: one while others here share the work, or lately did.
+
+    BLAS's threads wait for more to do without going to sleep, and would take the cores from ours.
+    """
+    if _here.helping or monotonic() - _last_offer < LATELY:
+        return 1
+    return get_num_threads()
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    before = [(library, library.num_threads) for library in _blas()]
-    for library, _ in before:
-        library.set_num_threads(1)
+def one_blas_thread() -> Iterator[None]:
+    """BLAS at one thread, from the first that enters until the last has left."""
+    global _working
+    with _blas_lock:
+        if _working == 0:
+            _blas_before[:] = [(library, library.num_threads) for library in _blas()]
+            for library, _ in _blas_before:
+                library.set_num_threads(1)
+        _working += 1
     try:
         yield
     finally:
-        for library, number in before:
-            library.set_num_threads(number)
+        with _blas_lock:
+            _working -= 1
+            if _working == 0:
+                for library, number in _blas_before:
+                    library.set_num_threads(number)
 
 
-def _forget_workers() -> None:
-    """A forked child has none of its parent's threads."""
-    global _busy
+def _forget_helpers() -> None:
+    """A forked child has none of its parent's threads, and no work of theirs to wait for."""
+    global _blas_lock, _working
     _helpers.clear()
-    _busy = threading.Lock()
+    _blas_lock, _working = threading.Lock(), 0
 
 
-os.register_at_fork(after_in_child=_forget_workers)
+os.register_at_fork(after_in_child=_forget_helpers)
 
 
 def cuts(length: int, parts: int) -> list[slice]:

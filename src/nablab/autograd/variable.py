@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from nablab.autograd.tensor import Tensor
 
 
-class Variable(ABC):
+class Variable:
     """An array that remembers how it was computed. What can be computed with it is `Tensor`'s to say.
 
     Attributes:
@@ -234,6 +233,6 @@ class Variable(ABC):
             self.grad._version.changes += 1
 
     @staticmethod
-    @abstractmethod
     def _plain(value: Array) -> Tensor:
         """A tensor of these values, without a history."""
+        raise NotImplementedError  # a metaclass for abstract classes would make each isinstance() slow

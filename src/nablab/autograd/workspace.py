@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ SMALLEST, LARGEST_POOL = 1 << 16, 1 << 29
 Block = NDArray[np.uint8]
 
 
-class Pool:
-    """Free blocks by size. Threads may share it: every step on it is one operation of a list."""
+class Pool(local):
+    """Free blocks by size. Each thread has its own: what it used last is still in its core's cache."""
 
     def __init__(self) -> None:
         self._free: dict[int, list[Block]] = {}

@@ -1,123 +1,131 @@
-"""Convolution and its gradients, as products of filters with columns, block by block."""
+"""Convolution and its gradients, as products of filters with lowered images.
+
+Lowering copies an image once for each column of the window, not once for each of its elements: what the
+window's column j sees along a row becomes a row of its own. The windows of one row of results are then a
+block of consecutive rows, a matrix that need not be copied; blocks of neighbouring rows overlap.
+Source: M. Cho and D. Brand, "MEC: memory-efficient convolution for deep neural network", ICML 2017.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from math import prod
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from nablab.autograd.dtypes import Array
-from nablab.autograd.kernels import products
-from nablab.autograd.kernels.products import multiply, sum_of_products
-from nablab.autograd.kernels.window import Pair, Shape, Window, batch_first, batch_last
+from nablab.autograd.kernels.products import multiply
+from nablab.autograd.kernels.window import Shape, Window, batch_first, batch_last
 from nablab.autograd.parallel import cuts, parts, run
 from nablab.autograd.workspace import empty
 
-#: Columns of so many bytes are still in the cache when they are multiplied.
-BLOCK = 1 << 20
+#: So many multiplications are worth waking another thread for.
+SHARED = 4_000_000
+#: Images are lowered so many bytes at a time: larger ones take their rows in turn.
+BLOCK = 1 << 23
 
 
 def convolve(x: Array, weight: Array, bias: Array | None, window: Window, groups: int) -> Array:
-    """The images (N, O, Ho, Wo): filters times columns, block by block."""
-    seen = _see(window.pad(batch_last(x)), window, window.outputs(x.shape))
-    _, _, _, h, w, n = seen.shape
-    filters = _filters(weight, groups)
-    out = empty((len(weight), h, w, n), x.dtype)
+    """The images (N, O, Ho, Wo): filters times lowered images, row by row."""
+    padded, (h, w) = window.pad(batch_last(x)), window.outputs(x.shape)
+    filters = _filters(weight, groups)[:, None]
+    out = empty((len(weight), h, w, len(x)), x.dtype)
 
-    def block(rows: slice) -> None:
-        result = out[:, rows].reshape(len(weight), -1)
-        multiply(filters, _columns(seen, rows, groups), _grouped(result, groups))
+    def make(rows: slice) -> None:
+        multiply(filters, _lowered(padded, window, rows, w, groups), _by_row(out[:, rows], groups))
         if bias is not None:
-            result += bias[:, None]
+            out[:, rows] += bias[:, None, None, None]
 
-    run([partial(block, rows) for rows in _blocks(seen, len(weight) // groups)])
+    run([partial(make, rows) for rows in _cuts(h, out.size * weight[0].size, x.nbytes * window.size[1])])
     return batch_first(out)
 
 
 def filter_gradient(g: Array, x: Array, window: Window, groups: int, shape: Shape) -> Array:
-    """The gradient of filters of `shape`, from that of the images they made: columns times g, block by block.
+    """The gradient of filters of `shape` from that of the images they made: lowered images times g.
 
-    The columns are built once more: that is quicker than to bring them back from memory.
+    The images are lowered once more: that is quicker than to bring them back from memory.
     """
-    seen = _see(window.pad(batch_last(x)), window, window.outputs(x.shape))
+    padded, (h, w) = window.pad(batch_last(x)), window.outputs(x.shape)
     g_CHWN = np.ascontiguousarray(batch_last(g))
-    blocks = _blocks(seen, shape[0] // groups)
-    sums = np.empty((len(blocks), groups, shape[0] // groups, prod(shape[1:])), g.dtype)
+    pieces = _cuts(h, g.size * window.area * shape[1], x.nbytes * window.size[1])
+    sums: list[Array] = [g] * len(pieces)
 
-    def block(i: int) -> None:
-        rows = _grouped(g_CHWN[:, blocks[i]].reshape(shape[0], -1), groups)
-        columns = _columns(seen, blocks[i], groups)
-        for group in range(groups):
-            sums[i, group] = sum_of_products(rows[group], columns[group])
+    def add(i: int) -> None:
+        rows = _lowered(padded, window, pieces[i], w, groups)
+        sums[i] = np.matmul(rows, _by_row(g_CHWN[:, pieces[i]], groups).mT).sum(1)
 
-    run([partial(block, i) for i in range(len(blocks))])
-    total: Array = sums.sum(0)
-    return total.reshape(shape)
-
-
-def _blocks(seen: Array, filters: int) -> list[slice]:
-    """The rows of the result, cut so that the columns of a block stay in a core's cache."""
-    columns = seen.size
-    return cuts(
-        seen.shape[3],
-        max(columns * seen.itemsize // BLOCK, parts(filters * columns, at_least=products.PIECE)),
+    run([partial(add, i) for i in range(len(pieces))])
+    (k, kk), total = window.size, sum(sums[1:], start=sums[0])
+    return np.ascontiguousarray(
+        total.reshape(groups, k, shape[1], kk, -1).transpose(0, 4, 2, 1, 3).reshape(shape)
     )
-
-
-def _columns(seen: Array, rows: slice, groups: int) -> Array:
-    """Every window in some rows of the result as a column: (groups, C / groups * h * w, rows * Wo * N)."""
-    windows = seen[:, :, :, rows]
-    columns = empty(windows.shape, seen.dtype)
-    np.copyto(columns, windows)
-    return columns.reshape(groups, prod(windows.shape[:3]) // groups, -1)
 
 
 def image_gradient(g: Array, weight: Array, window: Window, groups: int, shape: Shape) -> Array:
-    """The gradient of images of `shape` from that of their convolution: pixels collect from their windows."""
-    n, c = shape[:2]
-    outputs = window.outputs(shape)
+    """The gradient of images of `shape` from that of their convolution: what lowering did, undone.
+
+    Each row of `g` goes through the filters and is added to its block of lowered rows; these are then added
+    to the image.
+    """
+    g_rows = _by_row(np.ascontiguousarray(batch_last(g)), groups)
     padded = window.zeros(shape, g.dtype)
-    rows = _grouped(batch_last(g).reshape(len(weight), -1), groups)
-    filters = _filters(weight, groups)
+    per, (h, w), (k, kk) = shape[1] // groups, window.outputs(shape), window.size
+    filters = weight.reshape(groups, -1, per, k, kk).transpose(0, 3, 2, 4, 1)  # (G, h, C / G, w, O / G)
 
-    def collect(units: slice) -> None:
-        """For some of the channels, or of the groups where there are several."""
-        if groups > 1:
-            factors, known = filters[units].mT, rows[units]
-            channels = slice(units.start * c // groups, units.stop * c // groups)
-        else:
-            factors, known = filters[:, :, units.start * window.area : units.stop * window.area].mT, rows
-            channels = units
-        columns = empty((*factors.shape[:2], known.shape[2]), g.dtype)
-        multiply(factors, known, columns)
-        seen = columns.reshape(-1, window.area, *outputs, n)
-        for i, view in enumerate(window.views(padded[channels], outputs)):
-            view += seen[:, i]
+    def collect(some: slice) -> None:
+        """For some of the groups; of the channels, where there is one group."""
+        known, factors = (g_rows[some], filters[some]) if groups > 1 else (g_rows, filters[:, :, some])
+        number, channels = len(factors), factors.shape[2]
+        lowered = empty((number, padded.shape[1], channels, kk, w, shape[0]), g.dtype)
+        lowered.fill(0)
+        factors = factors.reshape(number, 1, -1, factors.shape[-1])
+        row = empty((number, 1, factors.shape[2], w * shape[0]), g.dtype)
+        unfolded = row.reshape(number, k, channels, kk, w, shape[0])
+        for i in range(h):
+            multiply(factors, known[:, i : i + 1], row)
+            lowered[:, window.rows(i)] += unfolded
+        start = some.start * (per if groups > 1 else 1)
+        image = padded[start : start + number * channels].reshape(number, channels, *padded.shape[1:])
+        for j in range(kk):
+            image[:, :, :, window.columns(j, w)] += lowered[:, :, :, j].swapaxes(1, 2)
 
-    number = max(
-        weight[0].size * groups * rows.shape[2] * g.itemsize // BLOCK,
-        parts(weight.size * rows.shape[2], at_least=products.PIECE),
-    )
-    run([partial(collect, units) for units in cuts(groups if groups > 1 else c, number)])
+    tasks = parts(g.size * weight[0].size, at_least=SHARED)
+    run([partial(collect, some) for some in cuts(groups if groups > 1 else per, tasks)])
     return batch_first(window.unpad(padded))
 
 
-def _see(padded: Array, window: Window, outputs: Pair) -> Array:
-    """What every window sees, as a view: (C, h, w, Ho, Wo, N)."""
-    c, _, _, n = padded.shape
-    sc, sh, sw, sn = padded.strides
-    (s, ss), (d, dd) = window.stride, window.dilation
-    shape, strides = (c, *window.size, *outputs, n), (sc, d * sh, dd * sw, s * sh, ss * sw, sn)
-    return as_strided(padded, shape, strides, writeable=False)
+def _lowered(padded: Array, window: Window, rows: slice, width: int, groups: int) -> Array:
+    """For some rows of the result, what its windows see: (groups, rows, h * C / groups * w, Wo * N).
+
+    Where windows of neighbouring rows overlap, so do these matrices in memory: they are to be read only.
+    """
+    (k, kk), (s, ss), (d, dd), count = window.size, window.stride, window.dilation, rows.stop - rows.start
+    (c, _, _, n), (sc, sh, sw, sn) = padded.shape, padded.strides
+    per, shared = c // groups, d == 1 and s < k
+    # One image row after the other, or, where windows share none, those of one window after those of another.
+    shape, strides = (((count - 1) * s + k,), (sh,)) if shared else ((count, k), (s * sh, d * sh))
+    shape, strides = (groups, *shape, per, kk, width, n), (per * sc, *strides, sc, dd * sw, ss * sw, sn)
+    lowered = empty(shape, padded.dtype)
+    np.copyto(lowered, np.ndarray(shape, padded.dtype, padded.data, rows.start * s * sh, strides))
+    windows = groups, count, k * per * kk, width * n
+    if not shared:
+        return lowered.reshape(windows)
+    group, row, size = *lowered.strides[:2], lowered.itemsize
+    view = np.ndarray(windows, lowered.dtype, lowered.data, 0, (group, s * row, width * n * size, size))
+    view.flags.writeable = False
+    return view
 
 
 def _filters(weight: Array, groups: int) -> Array:
-    """(O, C / groups, h, w) as the rows of a matrix a group: (groups, O / groups, C / groups * h * w)."""
-    return weight.reshape(groups, len(weight) // groups, -1)
+    """Filters (O, C / groups, h, w) in the order of lowered images: (groups, O / groups, h*C/groups*w)."""
+    return weight.transpose(0, 2, 1, 3).reshape(groups, len(weight) // groups, -1)
 
 
-def _grouped(matrix: Array, groups: int) -> Array:
-    """(rows, columns) as (groups, rows / groups, columns)."""
-    return matrix.reshape(groups, len(matrix) // groups, -1)
+def _by_row(images: Array, groups: int) -> Array:
+    """Images (O, Ho, Wo, N) as a matrix for each row: (groups, Ho, O / groups, Wo * N)."""
+    o, h, w, n = images.shape
+    return images.reshape(groups, o // groups, h, w * n).transpose(0, 2, 1, 3)
+
+
+def _cuts(height: int, work: int, lowered: int) -> list[slice]:
+    """Rows of the result, so many at a time: for each thread some, and not too many bytes lowered."""
+    return cuts(height, max(parts(work, at_least=SHARED), lowered // BLOCK))

@@ -13,7 +13,7 @@ from nablab.autograd.parallel import cuts, parts, run
 from nablab.autograd.workspace import empty
 
 #: So many numbers are worth pooling in another thread.
-POOLED = 100_000
+POOLED = 1_000_000
 
 
 def max_of_windows(x: Array, window: Window) -> tuple[Array, Array]:
@@ -26,15 +26,18 @@ def max_of_windows(x: Array, window: Window) -> tuple[Array, Array]:
     winner = empty(best.shape, np.dtype(np.uint8 if window.area <= 256 else np.int32))
 
     def search(channels: slice) -> None:
-        top, which = best[channels], winner[channels]
+        which = winner[channels]
         which.fill(0)
-        for i, view in enumerate(window.views(padded[channels], outputs)):
-            if i == 0:
-                np.copyto(top, view)
-                continue
-            later = np.multiply(view > top, which.dtype.type(i), dtype=which.dtype)
-            np.maximum(which, later, out=which)  # the number i is larger than all before
-            np.maximum(top, view, out=top)
+        views = window.views(padded[channels], outputs)
+        top = next(views)
+        for i, view in enumerate(views, 1):
+            later = (view > top).view(np.uint8)
+            np.maximum(
+                which, np.multiply(later, i, dtype=which.dtype), out=which
+            )  # i is larger than all before
+            top = np.maximum(top, view, out=best[channels])
+        if window.area == 1:
+            np.copyto(best[channels], top)
 
     run([partial(search, channels) for channels in cuts(len(best), parts(x.size, at_least=POOLED))])
     return batch_first(best), winner
@@ -42,7 +45,7 @@ def max_of_windows(x: Array, window: Window) -> tuple[Array, Array]:
 
 def to_winners(g: Array, winner: Array, window: Window, shape: Shape) -> Array:
     """Send each window's gradient to its largest element."""
-    padded = window.zeros(shape, g.dtype)
+    padded = window.zeros(shape, g.dtype) if not window.tiles(shape) else window.empty(shape, g.dtype)
     g_CHWN = batch_last(g)
     apart = window.stride[0] >= window.size[0] and window.stride[1] >= window.size[1]
 

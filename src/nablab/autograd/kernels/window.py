@@ -44,14 +44,23 @@ class Window:
             )
         return h // s + 1, w // ss + 1
 
+    def rows(self, i: int) -> slice:
+        """The rows of padded images that the windows of row `i` of the result look at."""
+        first, d = i * self.stride[0], self.dilation[0]
+        return slice(first, first + d * (self.size[0] - 1) + 1, d)
+
+    def columns(self, j: int, width: int) -> slice:
+        """The columns of padded images that column `j` of the window sees, at `width` places."""
+        first, s = j * self.dilation[1], self.stride[1]
+        return slice(first, first + s * (width - 1) + 1, s)
+
     def views(self, padded: Array, outputs: Pair) -> Iterator[Array]:
         """For each element of the window: what it sees at all of its places, (C, Ho, Wo, N)."""
-        (s, ss), (d, dd) = self.stride, self.dilation
+        s, d = self.stride[0], self.dilation[0]
         for i in range(self.size[0]):
             for j in range(self.size[1]):
                 rows = slice(i * d, i * d + s * (outputs[0] - 1) + 1, s)
-                columns = slice(j * dd, j * dd + ss * (outputs[1] - 1) + 1, ss)
-                yield padded[:, rows, columns]
+                yield padded[:, rows, self.columns(j, outputs[1])]
 
     def pad(self, x: Array, value: float = 0.0) -> Array:
         """Images (C, H, W, N) with the padding around them, contiguous."""
@@ -69,12 +78,22 @@ class Window:
         inside: Array = padded[:, p : h - p, q : w - q]
         return inside
 
-    def zeros(self, shape: Shape, dtype: DType) -> Array:
-        """Padded images (C, H, W, N) in which the gradient of images of `shape` (N, C, H, W) is collected."""
+    def empty(self, shape: Shape, dtype: DType) -> Array:
+        """Padded images (C, H, W, N) with anything in them, for images of `shape` (N, C, H, W)."""
         n, c, h, w = shape
-        result = empty((c, h + 2 * self.padding[0], w + 2 * self.padding[1], n), dtype)
+        return empty((c, h + 2 * self.padding[0], w + 2 * self.padding[1], n), dtype)
+
+    def zeros(self, shape: Shape, dtype: DType) -> Array:
+        """The same with zeros, to collect the gradient of such images in."""
+        result = self.empty(shape, dtype)
         result.fill(0)
         return result
+
+    def tiles(self, shape: Shape) -> bool:
+        """Whether each pixel of images of `shape` is seen from just one place."""
+        return self.stride == self.size and all(
+            (n + 2 * p) % k == 0 for n, p, k in zip(shape[2:], self.padding, self.size, strict=True)
+        )
 
     def counts(self, shape: Shape, include_padding: bool) -> Array:
         """How many elements are averaged at each place (Ho, Wo)."""
