@@ -9,7 +9,7 @@ from nablab.data.dataset import Dataset
 from nablab.errors import UserError
 from nablab.models.model import Model
 from nablab.runs.environment import memory_bytes, usable_cores
-from nablab.training.feed import KEEP_BYTES
+from nablab.training.feed import kept_of
 
 #: Multiply-accumulates for one image, up to which a network is too small to keep two threads busy.
 #: Measured on two cores, two single-thread runs against one with two threads: one linear layer 1.75 times
@@ -64,5 +64,5 @@ def decide(
 
 def _fit_memory(dataset: Dataset) -> int:
     """How many runs fit in half of the memory, each with its images as float32 where it keeps them."""
-    images = (dataset.x_train.size + dataset.x_test.size) * 4
-    return max(1, memory_bytes() // 2 // (PROCESS_BYTES + (images if images <= KEEP_BYTES else 0)))
+    images = kept_of(dataset, len(dataset.x_train) + len(dataset.x_test))
+    return max(1, memory_bytes() // 2 // (PROCESS_BYTES + images))

@@ -21,7 +21,7 @@ from nablab.data import augment, keyed, preprocess
 from nablab.data.augment import Augmentation
 from nablab.data.dataset import Dataset
 from nablab.data.preprocess import Preprocessing
-from nablab.data.samples import Samples
+from nablab.data.samples import LazyRows, Samples
 from nablab.data.split import Split
 from nablab.errors import UserError
 from nablab.training.recipe import Recipe
@@ -30,8 +30,10 @@ from nablab.training.trainable import Batch
 Places = NDArray[np.int64]
 
 #: Preprocessed images are kept in memory up to this many bytes in all; beyond, they are made batch by batch.
-KEEP_BYTES = 2**30
-#: And when they are made, no more than this many bytes at a time.
+KEEP_BYTES = 2 * 2**30
+#: The same for images that lie in a file because they are many, so that several runs at a time stay small.
+KEEP_BYTES_OF_FILES = 2**28
+#: When images are made, no more than this many bytes at a time.
 PIECE_BYTES = 2**26
 #: Small batches are augmented several at a time, up to so many numbers: few enough for a processor's cache.
 AUGMENTED_NUMBERS = 2**18
@@ -170,10 +172,15 @@ def prepare(dataset: Dataset, split: Split, recipe: Recipe) -> TrainingData:
 
 
 def kept_bytes(dataset: Dataset, split: Split) -> int:
-    """What the preprocessed images of a run take in memory: nothing where they would be over `KEEP_BYTES`."""
-    images = len(split.train) + len(split.validation) + len(split.test)
+    """What the preprocessed images of a run take in memory; 0 where they are made batch by batch."""
+    return kept_of(dataset, len(split.train) + len(split.validation) + len(split.test))
+
+
+def kept_of(dataset: Dataset, images: int) -> int:
+    """The same for so many images, of whatever part."""
+    lazy = any(isinstance(x, LazyRows) for x in (dataset.x_train, dataset.x_test))
     needed = 4 * images * math.prod(dataset.input_shape)
-    return needed if needed <= KEEP_BYTES else 0
+    return needed if needed <= (KEEP_BYTES_OF_FILES if lazy else KEEP_BYTES) else 0
 
 
 def fitted_bytes(dataset: Dataset, split: Split) -> int:
