@@ -358,8 +358,17 @@ def test_more_than_fits_into_memory_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "_MOST_BYTES", 20 * 3 * 36 - 1)
-    with pytest.raises(UserError, match=r"20 pictures of 6x6 are .* GiB"):
+    complaint = r"20 pictures of 6x6 are .* GiB; .*--size 64, or prepare them once"
+    with pytest.raises(UserError, match=complaint):
         load(fill(tmp_path))
+    monkeypatch.setattr(decoding, "_MOST_BYTES", 2**62)
+
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", no_memory)
+    with pytest.raises(UserError, match=complaint):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ as fast as two processes, start at once, need no copies, and work in notebooks a
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -60,18 +61,30 @@ def read_all(
     chosen = common_color(color, headers)
     height, width = common_size(headers, size, place)
     shape = (len(files), 1 if chosen == "grey" else 3, height, width)
-    needed = int(np.prod(shape, dtype=np.int64))
-    if needed > _MOST_BYTES:
-        raise UserError(
-            f"{place}: {len(files):,} pictures of {width}x{height} are {needed / 2**30:.0f} GiB; make them "
-            "smaller, e.g. --size 64, or prepare them once: nablab data prepare"
-        )
-    pixels = np.empty(shape, dtype=np.uint8)
+    pixels = _room_for(shape, place)
     with closing(in_parallel(lambda file: read_picture(file, size, chosen), files)) as pictures:
         for row, picture in enumerate(pictures):
             pixels[row] = picture
             shown.tell(row + 1)
     return pixels
+
+
+def _room_for(shape: tuple[int, ...], place: Path) -> NDArray[np.uint8]:
+    """An array for all pictures, which takes memory only as they are filled in.
+
+    Raises:
+        UserError: there is no such room.
+    """
+    needed = math.prod(shape)
+    try:
+        if needed <= _MOST_BYTES:
+            return np.empty(shape, dtype=np.uint8)
+    except MemoryError:
+        pass
+    raise UserError(
+        f"{place}: {shape[0]:,} pictures of {shape[3]}x{shape[2]} are {needed / 2**30:.1f} GiB; make them "
+        "smaller, e.g. --size 64, or prepare them once: nablab data prepare"
+    )
 
 
 def check_options(size: int | None, color: str | None) -> None:
