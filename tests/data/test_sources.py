@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -93,7 +94,7 @@ def test_images_are_mapped_and_not_copied(name: str, stand_ins: dict[str, StandI
         dataset = load(name)
     for images in (dataset.x_train, dataset.x_test):
         base: Any = images
-        while base is not None and not isinstance(base, np.memmap):
+        while base is not None and not isinstance(base, np.memmap | mmap.mmap):
             base = base.base
         assert base is not None
         assert not images.flags.writeable
