@@ -14,7 +14,7 @@ from nablab.data.checks.examine import examine
 from nablab.data.checks.finding import SEVERITIES, Finding, Row
 from nablab.data.checks.material import Material
 from nablab.data.checks.rules import DATA_RULES, FILE_RULES
-from nablab.data.dataset import Dataset, make_dataset
+from nablab.data.dataset import Dataset, LazyRows, make_dataset
 from nablab.data.sources.fashion_mnist import load_slice
 from nablab.errors import UserError
 
@@ -298,6 +298,16 @@ def test_drift_that_sampling_explains_is_no_finding() -> None:
     x[20_000:, 0] -= 0.2  # significant, and of no consequence
     tiny = make_dataset("f", x[:20_000], y, x[20_000:], y, ("a", "b"), source="drawn in a test")
     assert of_rule(tiny, "channel-drift") == []
+
+
+def test_rows_that_stay_in_their_file_are_checked_as_those_in_memory_are() -> None:
+    data = leaked()
+    rows = np.random.default_rng(0).permutation(TRAIN)
+    inverse = np.argsort(rows)
+    lazy = LazyRows(np.asarray(data.x_train)[inverse].astype(np.int64), rows, np.dtype(np.uint8))
+    found = examine(changed(data, x_train=lazy)).findings
+    assert found == examine(data).findings
+    assert [finding.rule for finding in found] == ["exact-leak"]
 
 
 def test_misuse() -> None:
