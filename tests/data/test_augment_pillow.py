@@ -168,19 +168,34 @@ def test_flips_and_shifts_that_are_seen_are_uniform() -> None:
     assert stats.chisquare(counts).pvalue > 1e-3
 
 
-def test_windows_are_uniform_in_area_and_log_uniform_in_proportion() -> None:
-    """On an image so large that whole pixels do not matter; the law of torchvision's RandomResizedCrop."""
-    side = 10_000
-    windows = random_windows(draws(MANY)[:, 8:], 0.25, side, side)
-    area = windows.height * windows.width / side**2
-    assert stats.kstest(area, stats.uniform(0.25, 0.75).cdf).pvalue > 1e-3
-    small = area < 0.75  # every proportion fits
-    ratio = np.log(windows.width / windows.height)[small] / np.log(4 / 3)
-    assert stats.kstest(ratio, stats.uniform(-1, 2).cdf).pvalue > 1e-3
-    assert (np.abs(np.log(windows.width / windows.height)) <= np.log(4 / 3) + 1e-3).all()
-    for start, length in ((windows.top, windows.height), (windows.left, windows.width)):
-        free = length < 0.9 * side
-        assert stats.kstest(start[free] / (side - length[free]), "uniform").pvalue > 1e-3
+def torchvisions_windows(count: int, smallest: float, side: int) -> NDArray[np.float64]:
+    """(top, left, height, width) as RandomResizedCrop.get_params draws them: again until they fit."""
+    rng = np.random.default_rng(1)
+    rows: list[tuple[float, ...]] = []
+    while len(rows) < count:
+        area = side * side * rng.uniform(smallest, 1)
+        ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+        width, height = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+        if 0 < width <= side and 0 < height <= side:
+            corner = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
+            rows.append((*corner, height, width))
+    return np.array(rows, np.float64)
+
+
+@pytest.mark.parametrize("side", [28, 1000])
+@pytest.mark.parametrize("smallest", [0.08, 0.5, 0.9])
+def test_windows_have_the_law_of_torchvisions(side: int, smallest: float) -> None:
+    """Sides, area, proportion and place, each by a test of two samples."""
+    windows = random_windows(draws(MANY)[:, 8:], smallest, side, side)
+    mine = np.stack([windows.top, windows.left, windows.height, windows.width], axis=1)
+    theirs = torchvisions_windows(MANY, smallest, side)
+    for of in (
+        *(lambda w, column=column: w[:, column] for column in range(4)),
+        lambda w: w[:, 2] * w[:, 3],
+        lambda w: w[:, 2] / w[:, 3],
+        lambda w: w[:, 0] + w[:, 2],
+    ):
+        assert stats.ks_2samp(of(mine), of(theirs)).pvalue > 1e-3
 
 
 @pytest.mark.parametrize(("text", "column"), [("rotate:45", 3), ("scale:0.3", 4), ("brightness:0.5", 5)])

@@ -86,3 +86,20 @@ def test_what_does_not_fit_is_named() -> None:
         preprocess.fit("standardise", IMAGES, (0, 255))
     with pytest.raises(UserError, match="3 channels or features, not 1"):
         preprocess.fit("unit", IMAGES, (0, 255)).apply(IMAGES[:, :1])
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (3.0, 3.0), (0.0, 7.0)])
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (255.0, 255.0), (1.0, 3.0)])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_it_is_the_formula_to_the_last_bit(
+    shift: tuple[float, ...], scale: tuple[float, ...], kind: type[np.generic]
+) -> None:
+    """In parts, and without the steps that change nothing."""
+    x = np.random.default_rng(0).integers(0, 256, (300, 2, 20, 25)).astype(kind)
+    columns = (np.asarray(numbers, np.float32)[:, None, None] for numbers in (shift, scale))
+    taken, divided = columns
+    expected = (x.astype(np.float32) - taken) / divided
+    np.testing.assert_array_equal(Preprocessing("none", shift, scale).apply(x), expected)
+    np.testing.assert_array_equal(
+        Preprocessing("none", shift, scale).apply(x[..., ::-1]), expected[..., ::-1]
+    )

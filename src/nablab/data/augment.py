@@ -78,18 +78,20 @@ class Augmentation:
             x_NCHW: uint8 or float32 images.
             positions: (N,) the position of each in the training order, its key together with seed and epoch.
         """
-        draws = keyed.uniforms(seed, "augmentation", epoch, positions, _COLUMNS)
+        columns = _COLUMNS if self.crop else _CROP.start
+        draws = keyed.uniforms(seed, "augmentation", epoch, positions, columns)
         x = x_NCHW
         if self.rotate or self.scale:
             x = self._turned(x, draws)
         if self.crop:
             x = resized_crop(x, random_windows(draws[:, _CROP], self.crop, *x.shape[2:]))
-        if self.flip:
-            x = flip(x, draws[:, _FLIP] < 0.5)
+        flipped = draws[:, _FLIP] < 0.5 if self.flip else None
         if self.shift:
             moves = np.floor(draws[:, _SHIFT_Y : _SHIFT_X + 1] * (2 * self.shift + 1)).astype(np.intp)
             down, right = (moves - self.shift).T
-            x = shift(x, down, right, self.value_range[0])
+            x = shift(x, down, right, self.value_range[0], flipped)
+        elif flipped is not None:
+            x = flip(x, flipped)
         if self.brightness:
             x = self._brightened(x, draws)
         if x is x_NCHW:

@@ -27,7 +27,13 @@ def _mirrored(x: Array) -> Array:
     return x[..., ::-1]
 
 
-def shift(x_NCHW: Array, down: NDArray[np.intp], right: NDArray[np.intp], fill: float) -> Array:
+def shift(
+    x_NCHW: Array,
+    down: NDArray[np.intp],
+    right: NDArray[np.intp],
+    fill: float,
+    flipped: NDArray[np.bool_] | None = None,
+) -> Array:
     """Each image moved by its own `down` and `right` (N,) pixels; what comes in from outside is `fill`.
 
     Moving an image is copying its memory to a place so many rows and pixels later. What then stands in the
@@ -36,12 +42,16 @@ def shift(x_NCHW: Array, down: NDArray[np.intp], right: NDArray[np.intp], fill: 
     Args:
         down: from 1 - H to H - 1.
         right: from 1 - W to W - 1.
+        flipped: (N,) which are mirrored before they are moved; saves a copy over `flip`.
     """
     count, _, height, width = x_NCHW.shape
     moves = down * width + right
     room = int(np.abs(moves).max(initial=0))
     memory = np.empty(room + x_NCHW.size + room, dtype=x_NCHW.dtype)
-    memory[room : room + x_NCHW.size] = x_NCHW.reshape(-1)
+    inside = memory[room : room + x_NCHW.size].reshape(x_NCHW.shape)
+    inside[...] = x_NCHW
+    if flipped is not None:
+        inside[flipped] = _mirrored(inside[flipped])
     memory[:room] = memory[room + x_NCHW.size :] = fill
     image = x_NCHW[0].nbytes
     # Every stretch of memory as long as an image, as one item: NumPy then copies each in one go.

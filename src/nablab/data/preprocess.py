@@ -16,6 +16,7 @@ from nablab.errors import UserError, did_you_mean
 Kind = Literal["standardize", "unit", "center", "none"]
 
 _CHUNK = 2**21  # numbers whose float64 copy is in memory at a time
+_CACHED = 2**17  # numbers that are preprocessed at a time, so that each step finds them in the cache
 _CONSTANT = 1e-9  # a deviation below this share of the mean is rounding, not a deviation
 
 
@@ -41,10 +42,16 @@ class Preprocessing:
         """
         if x.shape[1] != len(self.shift):
             raise UserError(f"preprocessing is for {len(self.shift)} channels or features, not {x.shape[1]}")
-        along = (1, -1) + (1,) * (x.ndim - 2)
-        out = np.array(x, dtype=np.float32, order="C")
-        out -= np.asarray(self.shift, dtype=np.float32).reshape(along)
-        out /= np.asarray(self.scale, dtype=np.float32).reshape(along)
+        shift, scale = _operand(self.shift, x.ndim), _operand(self.scale, x.ndim)
+        out = np.empty(x.shape, dtype=np.float32)
+        rows = max(1, _CACHED // max(1, math.prod(x.shape[1:])))
+        for start in range(0, len(x), rows):
+            part = out[start : start + rows]
+            part[...] = x[start : start + rows]
+            if np.any(shift):
+                part -= shift
+            if np.any(scale != 1):
+                part /= scale
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,6 +62,13 @@ class Preprocessing:
         """The preprocessing that `to_dict` gave, also after a way through JSON."""
         shift, scale = (tuple(float(number) for number in values[name]) for name in ("shift", "scale"))
         return Preprocessing(_kind(values["kind"]), shift, scale)
+
+
+def _operand(numbers: tuple[float, ...], ndim: int) -> NDArray[np.float32]:
+    """One number a channel or feature, to be broadcast; one for all, which is faster, where they agree."""
+    same = len(set(numbers)) == 1
+    operand = np.asarray(numbers[:1] if same else numbers, dtype=np.float32)
+    return operand.reshape(()) if same else operand.reshape((1, -1) + (1,) * (ndim - 2))
 
 
 def fit(

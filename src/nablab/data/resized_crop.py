@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +31,32 @@ class Windows:
 
 
 def random_windows(draws: NDArray[np.float64], smallest: float, height: int, width: int) -> Windows:
-    """Windows drawn by uniform numbers in [0, 1), (N, 4): area, proportion, top, left.
+    """Windows drawn by uniform numbers in [0, 1), (N, 4): proportion, area, top, left.
 
-    The share of the area is uniform from `smallest` to 1. Width to height, relative to the image's own, is
-    log-uniform from 3/4 to 4/3, or as much of that as fits into the image: where torchvision's
-    RandomResizedCrop draws both again. The place is any within the image.
+    The law is that of torchvision's RandomResizedCrop: a share of the area, uniform from `smallest` to 1, and
+    the logarithm of width to height (here: relative to the image's own), uniform from that of 3/4 to that
+    of 4/3, among those pairs whose window, in whole pixels, fits into the image. Where torchvision draws
+    again until it does, here the proportion is drawn by how many areas fit with it, and then the area.
     """
-    area, proportion, top, left = draws.T
-    area = smallest + (1 - smallest) * area
-    most = np.minimum(np.log(_WIDEST), -np.log(area))
-    ratio = np.exp(most * (2 * proportion - 1))
-    heights = np.clip(np.rint(height * np.sqrt(area / ratio)), 1, height)
-    widths = np.clip(np.rint(width * np.sqrt(area * ratio)), 1, width)
-    parts = np.floor(top * (height - heights + 1)), np.floor(left * (width - widths + 1)), heights, widths
-    return Windows(*(part.astype(np.intp) for part in parts))
+    proportions, largest, chances = _fitting(smallest, height, width)
+    proportion = np.interp(draws[:, 0], chances, proportions)
+    area = smallest + (np.interp(proportion, proportions, largest) - smallest) * draws[:, 1]
+    heights = np.clip(np.rint(height * np.sqrt(area / np.exp(proportion))), 1, height)
+    widths = np.clip(np.rint(width * np.sqrt(area * np.exp(proportion))), 1, width)
+    top, left = np.floor(draws[:, 2] * (height - heights + 1)), np.floor(draws[:, 3] * (width - widths + 1))
+    return Windows(*(part.astype(np.intp) for part in (top, left, heights, widths)))
+
+
+@lru_cache(maxsize=64)
+def _fitting(smallest: float, height: int, width: int) -> tuple[NDArray[np.float64], ...]:
+    """For many proportions (their logarithms): the largest area that fits, and the chance of lower ones."""
+    proportions = np.linspace(-np.log(_WIDEST), np.log(_WIDEST), 2**12 + 1)
+    length = np.where(proportions > 0, width, height)
+    # A side that is rounded may be up to half a pixel longer before.
+    largest = np.clip((1 + 0.5 / length) ** 2 * np.exp(-np.abs(proportions)), smallest, 1)
+    each = np.diff(proportions) * ((largest[1:] + largest[:-1]) / 2 - smallest)
+    chances = np.concatenate([[0], np.cumsum(each)])
+    return proportions, largest, chances / chances[-1]
 
 
 def resized_crop(x_NCHW: Array, windows: Windows) -> Array:
