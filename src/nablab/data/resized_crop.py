@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nablab.data.dataset import Array
+from nablab.data.scratch import Scratch
 
 # Values that are worked on at a time: their temporaries stay in the processor's second-level cache.
-_CHUNK = 2**16
+_CHUNK = 2**17
 
 #: How much a window may be wider or narrower than its image (Szegedy et al. 2015, "Going deeper").
 _WIDEST = 4 / 3
+
+_scratch = Scratch()
 
 Whole = NDArray[np.intp]
 Single = NDArray[np.float32]
@@ -77,14 +80,17 @@ def resized_crop(x_NCHW: Array, windows: Windows) -> Array:
     for start in range(0, len(out), step):
         part = slice(start, start + step)
         tall = _stretched(x_NCHW[part], windows.top[part], windows.height[part])
-        turned = np.ascontiguousarray(tall.swapaxes(2, 3))
-        values = _stretched(turned, windows.left[part], windows.width[part]).swapaxes(2, 3)
-        out[part] = np.rint(values) if out.dtype == np.uint8 else values
+        turned = _scratch.array("turned", tall.swapaxes(2, 3).shape, np.float32)
+        turned[...] = tall.swapaxes(2, 3)
+        values = _stretched(turned, windows.left[part], windows.width[part])
+        if out.dtype == np.uint8:
+            np.rint(values, out=values)
+        out[part] = values.swapaxes(2, 3)
     return out
 
 
 def _stretched(x_NCHW: Array, start: Whole, length: Whole) -> Single:
-    """The rows from `start`, `length` of them (N,), as many as the image has."""
+    """The rows from `start`, `length` of them (N,), as many as the image has; in memory kept for it."""
     count, channels, height, _ = x_NCHW.shape
     places = (np.arange(height) + 0.5) * (length / height)[:, None] - 0.5
     np.clip(places, 0, length[:, None] - 1, out=places)
@@ -93,10 +99,11 @@ def _stretched(x_NCHW: Array, start: Whole, length: Whole) -> Single:
     below = np.minimum(above + 1, length[:, None] - 1)
     first = np.arange(count * channels).reshape(count, channels, 1) * height + start[:, None, None]
     rows = x_NCHW.reshape(-1, x_NCHW.shape[3])
-    upper, lower = (
-        rows.take(first + at[:, None], axis=0).astype(np.float32, copy=False) for at in (above, below)
-    )
+    upper, lower = (_scratch.array(name, x_NCHW.shape, np.float32) for name in ("upper", "lower"))
+    upper[...] = rows.take(first + above[:, None], axis=0)
+    lower[...] = rows.take(first + below[:, None], axis=0)
     lower -= upper
     lower *= share
     lower += upper
-    return lower
+    stretched: Single = lower
+    return stretched
