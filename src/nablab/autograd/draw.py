@@ -12,6 +12,7 @@ from html import escape
 from itertools import pairwise
 from pathlib import Path
 
+from nablab import atomic
 from nablab.autograd.names import Names, caller
 from nablab.autograd.tensor import Tensor
 from nablab.autograd.view import Box, GraphView, view
@@ -38,10 +39,9 @@ class Drawing:
         return self.svg
 
     def save(self, path: str | Path) -> Path:
-        """Write an .svg file."""
-        path = Path(path)
-        path.write_text(self.svg, encoding="utf-8")
-        return path
+        """Write an .svg file, whole or not at all."""
+        atomic.write_text(path, self.svg)
+        return Path(path)
 
 
 @dataclass
