@@ -15,6 +15,7 @@ from nablab.data.cache import cache_folder
 from nablab.data.dataset import Dataset, make_dataset
 from nablab.data.decoded import Arrays, Expected, has_decoded, read_decoded, read_or_decode, write_decoded
 from nablab.data.fetch import Progress, download
+from nablab.data.sources.npy import refuse_special_file
 from nablab.data.sources.source import Source, not_here
 from nablab.errors import NablabError, UserError
 
@@ -156,6 +157,7 @@ def decode_archive(path: Path) -> Arrays:
     """
     from nablab.data.archive import read_members  # slow to import, and not needed where it is decoded
 
+    refuse_special_file(path)
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -185,6 +187,7 @@ _FILES = (*TRAIN, TEST, NAMES)
 
 def _genuine_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for name in _FILES:
+        refuse_special_file(folder / name)
         try:
             with (folder / name).open("rb") as file:
                 content = file.read(BINARY.images * _RECORD + 1)

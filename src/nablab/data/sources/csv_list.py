@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nablab.data.dataset import Dataset
 from nablab.data.fetch import Progress
 from nablab.data.sources.decoding import check_options, read_all
+from nablab.data.sources.labels import refuse_control
 from nablab.data.sources.listing import Listing, Rows, groups_by_name, in_order, numbered
 from nablab.errors import UserError
 
@@ -159,6 +160,7 @@ def _row(path: Path, line: int, columns: list[str], fields: list[str]) -> _Row:
     if not os.path.isfile(file):  # Path.is_file raises for names that are too long
         raise UserError(f"{where}: no file {_shown(values['path'])} in the folder of {path.name}")
     label = " ".join(values["label"].split())
+    refuse_control([label], where)
     return _Row(line, file, label, split and split.lower(), values.get("group"))
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.data.sources.npy import refuse_special_file
 from nablab.errors import UserError
 
 _UNSIGNED_BYTE = 0x08
@@ -34,6 +35,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: not such a file, or one whose contents are not what its header says.
     """
+    refuse_special_file(path)
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"

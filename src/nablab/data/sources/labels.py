@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nablab.data.samples import blocks
-from nablab.errors import UserError
+from nablab.errors import UserError, has_control
 
 _MOST_CLASSES = 10_000
 
@@ -44,11 +45,12 @@ def read_labels(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], tu
 def check_labels(
     y_train: NDArray[np.int64], y_test: NDArray[np.int64], names: tuple[str, ...], where: str
 ) -> None:
-    """That each class has a training sample, and no label is without a class.
+    """That each class has a training sample and a name that can be shown, and no label is without a class.
 
     Raises:
-        UserError: which label, and where.
+        UserError: which label or class, and where.
     """
+    refuse_control(names, where)
     classes = len(names)
     for part, y in (("training", y_train), ("test", y_test)):
         outside = np.flatnonzero((y < 0) | (y >= classes))
@@ -63,6 +65,17 @@ def check_labels(
             f"{where}: class {names[empty[0]]!r} has no training sample, but labels go to {classes - 1}; "
             "number the classes from 0 without gaps"
         )
+
+
+def refuse_control(names: Iterable[str], where: str) -> None:
+    """That names of classes can be stored and shown.
+
+    Raises:
+        UserError: one has control characters, or bytes that are not UTF-8.
+    """
+    for name in names:
+        if has_control(name):
+            raise UserError(f"{where}: class {name[:80]!r} has control characters or broken UTF-8; rename it")
 
 
 def _from_one_hot(rows: NDArray[Any], where: str) -> NDArray[np.int64]:

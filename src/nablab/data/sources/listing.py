@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nablab.data.dataset import Array, Dataset, make_dataset
+from nablab.data.sources.labels import refuse_control
 from nablab.data.split import cut_off_test
 from nablab.errors import UserError
 
@@ -65,6 +66,7 @@ class Listing:
         Raises:
             UserError: a class without a training picture, a group in both parts, too few pictures.
         """
+        refuse_control(self.classes, str(self.place))
         if self.in_test is None:
             self._refuse_empty_classes(self.labels)
             return cut_off_test(self.labels, self.groups, str(self.place))

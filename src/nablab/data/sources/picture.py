@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.data.sources.npy import refuse_special_file
+from nablab.data.sources.room import Room
 from nablab.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,10 +25,15 @@ Color = Literal["grey", "rgb"]
 
 #: Pictures of more pixels are refused before they are decoded: a small file can hold gigabytes of one colour.
 MOST_PIXELS = 50_000_000
+#: The limit for WebP, JPEG 2000, AVIF and progressive JPEG, whose decoders take 12 to 25 bytes a pixel.
+MOST_PIXELS_HUNGRY = 20_000_000
 
-# Pixels above which one picture at a time is decoded, in however many threads: memory, not speed, is short.
-_LARGE = 2**22
-_ALONE = threading.Lock()
+# In however many threads: decoded, flattened and copied, a picture of MOST_PIXELS takes as much.
+_ROOM = Room(500_000_000)
+# Pillow takes memory in blocks of 16 MiB, which glibc keeps for the thread that gives them back, for each
+# thread its own; blocks of more than 32 MiB go back to the system. Small pictures take what they need.
+_BLOCK = 64 * 2**20
+_HUNGRY = frozenset({"WEBP", "JPEG2000", "AVIF"})
 _STRIP = 256  # rows
 
 # Formats that run another program (EPS), or that Pillow names without being able to decode them.
@@ -52,6 +59,7 @@ def _formats() -> tuple[frozenset[str], tuple[str, ...]]:
     """The suffixes of picture files, and Pillow's names for what may be in them."""
     from PIL import Image
 
+    Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
     suffixes = Image.registered_extensions()  # this also loads all of Pillow's formats
     formats = tuple(sorted(set(Image.OPEN) - _NOT_DECODED))
     return frozenset(suffix for suffix, name in suffixes.items() if name in formats), formats
@@ -90,9 +98,10 @@ def read_picture(path: Path, size: int | None, color: Color) -> NDArray[np.uint8
     from PIL import Image, ImageOps
 
     with _opened(path) as picture:
+        needed = picture.width * picture.height * _ROOM.size // _most_pixels(picture)
         if size is not None:
             picture.draft(None, (2 * size, 2 * size))  # a JPEG is decoded at a half, a quarter... of its size
-        with _ALONE if picture.width * picture.height > _LARGE else nullcontext():
+        with _ROOM.taken(needed):
             ImageOps.exif_transpose(picture, in_place=True)
             upright = _of_mode(_flattened(picture, path), "L" if color == "grey" else "RGB")
             if size is not None:
@@ -146,16 +155,18 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """An opened picture of a size that may be decoded; whatever goes wrong with it names the file."""
     from PIL import Image, UnidentifiedImageError
 
+    refuse_special_file(path)
     try:
         # Warnings are of odd metadata, and of sizes, which are checked here.
         with _SILENCE, Image.open(path, formats=_formats()[1]) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise UserError(_too_large(path, f"{picture.width}x{picture.height} pixels"))
+            most = _most_pixels(picture)
+            if picture.width * picture.height > most:
+                raise UserError(_too_large(path, f"{picture.width}x{picture.height} pixels", most))
             yield picture
     except UserError:
         raise
     except Image.DecompressionBombError as error:
-        raise UserError(_too_large(path, "far more pixels")) from error
+        raise UserError(_too_large(path, "far more pixels", MOST_PIXELS)) from error
     except Exception as error:  # decoders of broken files raise nearly anything
         reason = "not a picture" if isinstance(error, UnidentifiedImageError) else error
         raise UserError(f"{path}: cannot be read ({reason}); repair or remove it") from error
@@ -191,5 +202,13 @@ class _Silence:
 _SILENCE = _Silence()
 
 
-def _too_large(path: Path, what: str) -> str:
-    return f"{path}: has {what}, more than the {MOST_PIXELS:,} that are read; make it smaller"
+def _is_hungry(picture: Image.Image) -> bool:
+    return picture.format in _HUNGRY or "progressive" in picture.info
+
+
+def _most_pixels(picture: Image.Image) -> int:
+    return MOST_PIXELS_HUNGRY if _is_hungry(picture) else MOST_PIXELS
+
+
+def _too_large(path: Path, what: str, most: int) -> str:
+    return f"{path}: has {what}, more than the {most:,} that are read; make it smaller"

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from nablab import atomic
 from nablab.data.dataset import Array, Dataset, make_dataset
 from nablab.data.samples import READ_BYTES, LazyRows, Samples, spans
-from nablab.data.sources.npy import locate
+from nablab.data.sources.labels import check_labels
+from nablab.data.sources.npy import locate, open_npy
 from nablab.errors import CannotWrite, UserError
 
 NOTE = "prepared.json"
@@ -82,6 +83,7 @@ def load_prepared(folder: Path) -> Dataset:
     note = read_note(folder)
     x_train, x_test = _samples(folder / "X.npy", note)
     y = _mapped(folder / "Y.npy", note.shape[:1], "int64")
+    check_labels(y[: note.train], y[note.train :], note.classes, str(folder / "Y.npy"))
     groups = _mapped(folder / "groups.npy", note.shape[:1], "int64")[: note.train] if note.grouped else None
     return make_dataset(
         note.name,
@@ -109,7 +111,7 @@ def read_note(folder: Path) -> Prepared:
         if stored.pop("version") != _VERSION:
             raise UserError(f"{path}: written by another version of nablab; prepare the data again")
         return _checked(Prepared(**stored))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read; prepare the data again") from error
 
 
@@ -179,9 +181,9 @@ def _samples(path: Path, note: Prepared) -> tuple[Samples, Samples]:
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: missing or cut short; prepare the data again") from error
+        array: Array = open_npy(path)
+    except UserError as error:
+        raise UserError(f"{error}; prepare the data again") from error
     if array.shape != shape or array.dtype != np.dtype(dtype):
         raise UserError(f"{path}: not what {NOTE} says; prepare the data again")
     return array
@@ -190,9 +192,14 @@ def _mapped(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
 def _checked(note: Prepared) -> Prepared:
     """The note with lists as tuples; TypeError or ValueError for values of another kind."""
     values: dict[str, Any] = {field.name: getattr(note, field.name) for field in fields(note)}
-    values["classes"] = tuple(str(name) for name in note.classes)
+    texts = (note.name, note.source, note.licence, *note.classes)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("name")
+    values["classes"] = tuple(note.classes)
     values["shape"] = tuple(int(length) for length in note.shape)
     low, high = (float(value) for value in note.value_range)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("value_range")
     values["value_range"] = (low, high)
     values["left_out"] = tuple((str(file), str(why)) for file, why in note.left_out)
     if not (isinstance(note.train, int) and values["shape"] and 0 < note.train < values["shape"][0]):
