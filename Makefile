@@ -5,16 +5,19 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+CASES ?= 20000
+SEED ?= 0
 
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types docs clean
+.PHONY: help demo test fuzz check lint types docs clean
 
 help:
 	@echo "make demo    install, then compare seven networks in about two minutes: demo/report.html"
 	@echo "make test    install with what tests need, then run them"
+	@echo "make fuzz    read 20,000 damaged files: CASES=20000 SEED=0 WORKERS=2"
 	@echo "make check   tests, style, types and documentation: what a change has to pass"
 	@echo "make docs    the documentation, in docs/_build/html"
 	@echo "make clean   remove what was built, except results and the environment"
@@ -44,6 +47,11 @@ demo: $(INSTALLED)
 # One thread a process: the workers already use the cores.
 test: $(DEVELOPED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+# Another SEED makes other cases. What is found is kept in tests/fuzz/findings, with the command that runs it again.
+fuzz: $(DEVELOPED)
+	cd tests && $(abspath $(BIN))/python -m fuzz --cases $(CASES) --seed $(SEED) --workers $(WORKERS)
+	FUZZ_EXAMPLES=$$(( $(CASES) / 50 )) $(BIN)/python -m pytest tests/fuzz/test_headers.py --hypothesis-seed=$(SEED)
 
 check: lint types test docs
 
