@@ -11,6 +11,10 @@ from PIL import Image
 
 from nablab.data.checks import Examination, check
 from nablab.data.checks.finding import Finding
+from nablab.data.checks.rules import FILE_RULES
+from nablab.data.checks.survey import Survey
+from nablab.data.sources.listing import Listing
+from nablab.data.sources.picture import Header
 from nablab.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -149,6 +153,18 @@ def test_grey_among_colour(folder: Path, cats: int, dogs: int, severity: str | N
     if severity == "warning":
         assert "cat: 67 % grey, dog: 0 %" in found[0].claim
         assert len(found[0].files) == 20
+
+
+def test_colour_that_hardly_tells_the_class_is_a_note() -> None:
+    """15 % of the cats are grey and 5 % of the dogs: surely not by chance, and of little use to a network."""
+    grey = np.concatenate([np.arange(1000) < 150, np.arange(1000) < 50])
+    files = tuple(Path(f"{number}.png") for number in range(2000))
+    labels = np.repeat(np.arange(2), 1000)
+    headers = tuple(Header(file, 9, 9, bool(is_grey)) for file, is_grey in zip(files, grey, strict=True))
+    survey = Survey(Listing("x", Path("x"), "folder", files, labels, ("cat", "dog")), headers)
+    (finding,) = FILE_RULES["colours"].find(survey)
+    assert finding.severity == "note"
+    assert "200 of 2,000 pictures (10.00 %) are grey" in finding.claim
 
 
 def test_train_and_test_folders_and_misuse(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -284,6 +284,31 @@ def test_plain_backgrounds_are_not_called_truncated_or_saturated() -> None:
     assert [*of_rule(sparse, "saturated"), *of_rule(sparse, "truncated")] == []
 
 
+def test_what_is_common_to_a_lesser_degree_is_not_called_truncated_or_saturated() -> None:
+    """One image is blank in its lower half and one nearly all black, but many are so in a part."""
+    data = healthy()
+    x = np.array(data.x_train)
+    x[::3, :, -2:] = 0
+    x[3, :, 6:] = 0
+    assert of_rule(changed(data, x_train=x), "truncated") == []
+    x = np.array(data.x_train)
+    x[::3, :, 2:10] = 0
+    x[3, :, :11] = 0
+    assert of_rule(changed(data, x_train=x), "saturated") == []
+
+
+def test_a_leak_does_not_list_copies_of_one_part() -> None:
+    data = leaked()
+    x = np.array(data.x_train)
+    x[20] = x[21]
+    (finding,) = of_rule(changed(data, x_train=x), "exact-leak")
+    assert {row for row in finding.rows if row.part == "train"} == set(train(7, 12))
+
+
+def test_an_empty_class_is_left_to_the_rule_for_missing_ones() -> None:
+    assert of_rule(of_classes((100, 100, 0), (40, 40, 0)), "imbalance") == []
+
+
 def test_drift_that_sampling_explains_is_no_finding() -> None:
     """Of 20 test images a third of a deviation is nothing; of 20,000 it is a finding."""
     data = healthy()

@@ -18,7 +18,7 @@ from nablab.data import load
 from nablab.data.checks import twins as search
 from nablab.data.checks.copies import find_copies
 from nablab.data.checks.portraits import portray
-from nablab.data.checks.twins import find_twins
+from nablab.data.checks.twins import _candidates, find_twins
 from nablab.data.checks.views import view
 from nablab.data.dataset import Dataset, make_dataset
 from nablab.data.sources.fashion_mnist import load_slice
@@ -105,6 +105,36 @@ def test_twins_are_the_nearest_neighbours(
     assert counts["across"] > 0
     assert not np.any(np.abs(r - similarity) < 1e-7), "a pair is too near the threshold to be counted surely"
     assert dict(found.pairs) == counts
+
+
+def test_the_most_copied_come_first() -> None:
+    x = np.zeros((20, 1, 1, 1), np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None, None]
+    x[8], x[[9, 12, 15]], x[19] = x[7], x[3], x[18]
+    assert [group.tolist() for group in find_copies(dataset(x, 10)).groups] == [
+        [3, 9, 12, 15],
+        [7, 8],
+        [18, 19],
+    ]
+
+
+@pytest.mark.parametrize("block", [3, 50])
+def test_no_candidate_is_missed_along_the_first_coordinate(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Points near a line, so that the order by their first coordinate is all that there is."""
+    monkeypatch.setattr(search, "_BLOCK", block)
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(40, 2)).astype(np.float32) * [1, 1e-3]
+    points = points[np.argsort(points[:, 0])].astype(np.float32)
+    found = {
+        (int(first), int(second))
+        for start in range(0, 40, block)
+        for first, second in zip(
+            *map(np.concatenate, zip(*_candidates(points, start, 0.3), strict=True)), strict=True
+        )
+    }
+    near = np.linalg.norm(points[:, None] - points[None], axis=2) <= 0.3
+    assert {(int(i), int(j)) for i, j in zip(*np.nonzero(np.triu(near, 1)), strict=True)} <= found
 
 
 def test_copies_do_not_count_as_twins_and_blank_images_have_none() -> None:
