@@ -156,6 +156,15 @@ def test_it_fits_into_any_width(size: tuple[int, int], width: int, augmentation:
     assert [column.width for column in wide] == [1] + [4] * (len(view.columns) - 1)
 
 
+@pytest.mark.parametrize(
+    ("width", "side", "examples"),
+    [(2000, 28, 4), (152, 28, 4), (140, 14, 4), (90, 14, 4), (70, 14, 3), (20, 14, 1)],
+)
+def test_pictures_become_smaller_before_they_become_fewer(width: int, side: int, examples: int) -> None:
+    columns, found = fitting(view_of(dataset(size=(28, 28)), examples=4).columns, width)
+    assert (found, columns[1].width) == (side, examples)
+
+
 def test_a_class_of_few_images_shows_only_those() -> None:
     view = view_of(dataset(), examples=3, augmentation="flip")
     assert [len(row) for row in view.columns[1].rows] == [3, 3, 1]
