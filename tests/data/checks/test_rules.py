@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -217,6 +218,12 @@ def test_every_rule_has_a_case_and_a_name_of_its_own() -> None:
     for name, rule in (*DATA_RULES.items(), *FILE_RULES.items()):
         assert name == rule.name
         assert rule.question.endswith("?")
+
+
+@pytest.mark.parametrize("name", [*DATA_RULES, *FILE_RULES, "label-noise"])
+def test_the_guide_tells_of_every_rule(name: str) -> None:
+    guide = Path(__file__).parents[3] / "docs" / "guide" / "data.md"
+    assert f"`{name}`" in guide.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.name}")
