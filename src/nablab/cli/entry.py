@@ -82,8 +82,14 @@ _register(
     "nablab report results --html report.html --latex table.tex",
     "nablab report results --notebook delivery.ipynb",
 )
+_register(
+    "leaderboard",
+    "Rank all runs on the same data, from any number of folders, and draw the Pareto fronts.",
+    "nablab leaderboard runs",
+    "nablab leaderboard results older --data fashion-mnist --html leaderboard.html",
+)
 _register("runs", "List, show or delete trained runs.", target="app")
-_register("data", "List, show, fetch, prepare or import images to train on.", target="app")
+_register("data", "List, show, check, fetch, prepare or import images to train on.", target="app")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -6,8 +6,11 @@ from cyclopts import App
 
 app = App(
     name="data",
-    help="List, show, fetch, prepare or import images to train on.",
-    help_epilogue="Examples:\n  nablab data show digits\n  nablab data fetch fashion-mnist",
+    help="List, show, check, fetch, prepare or import images to train on.",
+    help_epilogue=(
+        "Examples:\n  nablab data show digits\n  nablab data check ./photos --size 64\n"
+        "  nablab data fetch fashion-mnist"
+    ),
 )
 
 
