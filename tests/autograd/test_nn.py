@@ -42,6 +42,7 @@ LAYERS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "AdaptiveAvgPool2d": (lambda nn: nn.AdaptiveAvgPool2d((3, 1)), IMAGES),
     "AdaptiveMaxPool2d": (lambda nn: nn.AdaptiveMaxPool2d(3), IMAGES),
     "ReLU": (lambda nn: nn.ReLU(), ROWS),
+    "ReLU6": (lambda nn: nn.ReLU6(), ROWS),
     "LeakyReLU": (lambda nn: nn.LeakyReLU(0.1), ROWS),
     "PReLU": (lambda nn: nn.PReLU(), ROWS),
     "PReLU a channel": (lambda nn: nn.PReLU(6, init=0.1), IMAGES),

@@ -153,6 +153,7 @@ ARITHMETIC = [
 ACTIVATIONS = [
     *cases("""
         F.relu(x)
+        F.relu6(5 * x)
         F.leaky_relu(x)
         F.leaky_relu(x, 0.2)
         F.elu(x)
@@ -182,6 +183,7 @@ ACTIVATIONS = [
         x.logsumexp(1)
     """, MATRIX, draw="large"),
     *cases("F.relu(x) + F.leaky_relu(x) + F.elu(x)", MATRIX, draw="ties"),
+    *cases("F.relu6(6 * x) + F.relu6(7 * x)", MATRIX, draw="ties"),
     *cases("F.prelu(x, w)", ((2, 3, 4), (1,)), ((2, 3, 4), (3,))),
 ]  # fmt: skip
 

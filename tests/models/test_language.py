@@ -21,26 +21,29 @@ def pools(draw: st.DrawFn, kind: type[s.MaxPool] | type[s.AvgPool]) -> s.Layer:
 
 
 simple_layers = st.one_of(
-    st.builds(s.Conv, small, odd, small, st.none() | st.integers(0, 9), small),
-    st.builds(s.Conv, small, small, small, st.integers(0, 9), small),
-    st.builds(s.DepthwiseConv, odd, small, st.none() | st.integers(0, 9)),
+    st.builds(s.Conv, small, odd, small, st.none() | st.integers(0, 9), small, st.booleans()),
+    st.builds(s.Conv, small, small, small, st.integers(0, 9), small, st.booleans()),
+    st.builds(s.DepthwiseConv, odd, small, st.none() | st.integers(0, 9), st.booleans()),
     st.builds(s.Linear, st.none() | small),
     pools(s.MaxPool),
     pools(s.AvgPool),
     st.builds(s.GroupNorm, small),
+    st.builds(s.Widen, small),
     st.builds(s.Dropout, st.floats(0, 1, exclude_max=True)),
     st.builds(s.LeakyReLU, st.floats(0, allow_infinity=False)),
     st.sampled_from(
         [
             *(s.GlobalAvgPool(), s.GlobalMaxPool(), s.Flatten(), s.BatchNorm(), s.LayerNorm()),
-            *(s.InstanceNorm(), s.ReLU(), s.LeakyReLU(), s.PReLU(), s.ELU(), s.GELU(), s.SiLU()),
+            *(s.InstanceNorm(), s.ReLU(), s.ReLU6(), s.LeakyReLU(), s.PReLU(), s.ELU(), s.GELU(), s.SiLU()),
             *(s.Softplus(), s.Tanh(), s.Sigmoid()),
         ]
     ),
 )
 any_layers = st.recursive(
     simple_layers,
-    lambda inner: st.builds(s.Residual, st.lists(inner, min_size=1, max_size=4).map(tuple)),
+    lambda inner: st.builds(
+        s.Residual, st.lists(inner, min_size=1, max_size=4).map(tuple), st.lists(inner, max_size=2).map(tuple)
+    ),
     max_leaves=8,
 )
 specs = st.builds(s.Spec, st.lists(any_layers, min_size=1, max_size=6).map(tuple))
@@ -65,7 +68,7 @@ def test_every_layer_kind_is_in_the_round_trip() -> None:
     covered = {
         *(s.Conv, s.DepthwiseConv, s.Linear, s.MaxPool, s.AvgPool, s.GroupNorm, s.Dropout, s.LeakyReLU),
         *(s.GlobalAvgPool, s.GlobalMaxPool, s.Flatten, s.BatchNorm, s.LayerNorm, s.InstanceNorm, s.ReLU),
-        *(s.PReLU, s.ELU, s.GELU, s.SiLU, s.Softplus, s.Tanh, s.Sigmoid, s.Residual),
+        *(s.ReLU6, s.Widen, s.PReLU, s.ELU, s.GELU, s.SiLU, s.Softplus, s.Tanh, s.Sigmoid, s.Residual),
     }
     assert covered == set(s.Layer.__subclasses__())
 
@@ -78,6 +81,10 @@ def test_every_layer_kind_is_in_the_round_trip() -> None:
         ("64C3", (s.Conv(64, 3, stride=1, padding=1),)),
         ("8c4g2P1S2", (s.Conv(8, 4, stride=2, padding=1, groups=2),)),
         ("DW7s2", (s.DepthwiseConv(7, 2, 3),)),
+        ("8C3b0-DW3B0s2-8c1b1", (s.Conv(8, 3, bias=False), s.DepthwiseConv(3, 2, bias=False), s.Conv(8, 1))),
+        ("ReLU6-relu-WIDEN32", (s.ReLU6(), s.ReLU(), s.Widen(32))),
+        ("Res(8C3 | Widen8)", (s.Residual((s.Conv(8, 3),), (s.Widen(8),)),)),
+        ("2xRes(ReLU|2x(Tanh))", (s.Residual((s.ReLU(),), (s.Tanh(), s.Tanh())),) * 2),
         ("MaxPool2", (s.MaxPool(2, 2, 0),)),
         ("AvgPool3s1p1", (s.AvgPool(3, 1, 1),)),
         ("leakyrelu.2-LeakyReLU", (s.LeakyReLU(0.2), s.LeakyReLU(0.01))),
@@ -115,7 +122,21 @@ def test_the_pasted_notation_of_the_hand_out() -> None:
         ("8C3 ReLU", 'layers are joined by "-"'),
         ("Dropout1-K", "Dropout must be from 0 to below 1, not 1.0"),
         ("Dropout-K", "Dropout needs a number, e.g. Dropout0.5"),
-        ("ReLU6", "ReLU takes no such number"),
+        ("ReLU7", "ReLU takes no such number"),
+        ("ReLU62", "ReLU6 takes no such number; write ReLU6"),
+        ("Widen-K", "Widen needs a number, e.g. Widen32"),
+        ("Widen0-K", "the number of channels of Widen must be a whole number from 1"),
+        ("8C3b2", "the bias of a convolution must be 1 (there) or 0 (left out), not 2"),
+        ("100b0", "no such layer"),
+        ("8C3|8C1", '"|" (character 4): stands only between the body of a Res(...) and its one'),
+        ("(8C3|8C1)", 'layer 1, "|" (character 5): stands only between'),
+        ("Res(8C3|8C1|8C1)", 'layer 1, "|" (character 12): stands only between'),
+        ("Res(8C3|)", 'layer 1|1, ")" (character 9): a layer is missing here'),
+        ("Res(|8C3)", 'layer 1.1, "|" (character 5): a layer is missing here'),
+        ("K-Res(8C3|8C1-Rlu)", 'layer 2|2, "Rlu" (character 15): no such layer; did you mean ReLU'),
+        ("Res(8C3|8C1", 'layer 1, "Res" (character 1): its bracket is never closed'),
+        ("Res(8C3|" + "(" * 30 + "K" + ")" * 31, "more than 20 brackets"),
+        ("3x(Res(ReLU|300x(Tanh-ReLU)))", "the repeat must make"),
         ("MaxPool2.5", "MaxPool takes no such number"),
         ("MaxPool0", "the kernel of a pool must be a whole number from 1"),
         ("MaxPool2p2", "at most half its kernel"),
@@ -137,7 +158,7 @@ def test_errors_point_at_the_token(text: str, message: str) -> None:
     assert len(said) < 420
 
 
-@given(st.text(alphabet="0123456789CcKx-()sp gRes.MaxPoolDropout\n\t٣²", max_size=30))
+@given(st.text(alphabet="0123456789CcKx-()|spb gRes.MaxPoolDropout\n\t٣²", max_size=30))
 def test_any_text_is_a_network_or_a_clear_error(text: str) -> None:
     try:
         spec = parse(text)
@@ -161,6 +182,9 @@ def test_any_text_is_a_network_or_a_clear_error(text: str) -> None:
         lambda: s.Dropout(float("nan")),
         lambda: s.LeakyReLU(-1.0),
         lambda: s.Residual(()),
+        lambda: s.Residual((s.ReLU(),), ("ReLU",)),
+        lambda: s.Conv(8, 3, bias=2),
+        lambda: s.Widen(0),
         lambda: s.Spec(()),
         lambda: s.Spec(("ReLU",)),
     ],

@@ -44,6 +44,10 @@ NETWORKS: list[tuple[str, Shape]] = [
     ("3C3-Res(3C3-ReLU-3C3)-K", IMAGE),
     ("Res(6C3s2-BatchNorm-ReLU-6C3)-K", IMAGE),
     ("8-Res(6-Tanh)-K", VECTOR),
+    ("6C3b0-DW3b0-ReLU6-K", IMAGE),
+    ("Res(6C3s2b0-BatchNorm-ReLU-6C3|6C1s2b0-BatchNorm)-K", IMAGE),
+    ("Res(6C3s2-ReLU|MaxPool1s2-Widen6)-K", IMAGE),
+    ("Res(20-ReLU6|Widen20)-K", VECTOR),
 ]
 CLASSES = 5
 

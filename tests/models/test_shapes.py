@@ -22,6 +22,8 @@ ODD_ONES = [
     ("30-Res(20-Tanh-30)-Res(10-LayerNorm)-BatchNorm-GroupNorm5-K", (12,), 2),
     ("6C3-LayerNorm-PReLU-InstanceNorm-GroupNorm3-GlobalMaxPool-K", (1, 9, 9), 5),
     ("Res(8C3s5p1)-Res(MaxPool1)-GlobalAvgPool-K", (2, 11, 11), 2),
+    ("Res(8C3s2b0-ReLU6|8C1s2b0-BatchNorm)-DW3b0-Res(9C1g1s2|MaxPool1s2-Widen9)-K", (2, 11, 11), 2),
+    ("30-Res(20-ReLU6-40|Widen40)-Res(30|30-Res(20|20)-30)-K", (12,), 2),
 ]
 NETWORKS = [pytest.param(e.text, (1, 28, 28), 10, id=e.name) for e in CATALOG.values()] + [
     pytest.param(text, shape, classes, id=f"odd{index}")
@@ -57,7 +59,7 @@ def test_rows_are_what_each_module_does(text: str, shape: tuple[int, ...], class
         network(torch.zeros(1, *shape))
     rows = trace(spec, shape, classes)
     modules = dict(network.named_modules())
-    assert {row.path for row in rows} | {p for p in modules if p.endswith("body")} == set(seen)
+    assert {row.path for row in rows} | {p for p in modules if p.endswith(("body", "shortcut"))} == set(seen)
     for row in rows:
         own = sum(p.numel() for p in modules[row.path].parameters())
         assert row.parameters == (0 if row.layer == "Res" else own)
@@ -110,6 +112,13 @@ def test_residual_rows_come_before_their_sum() -> None:
             "layer 1 (Res): its input (1, 28, 28) cannot be added to its output (100,)",
         ),
         ("8C3-Res(ReLU-Res(ReLU-MaxPool40))-K", (1, 28, 28), "layer 2.2.2 (MaxPool40)"),
+        ("8C3-Res(ReLU|ReLU-MaxPool40)-K", (1, 28, 28), "layer 2|2 (MaxPool40)"),
+        (
+            "8C3-Res(16C3|Widen32)-K",
+            (1, 28, 28),
+            "layer 2 (Res): its body gives (16, 28, 28) and its shortcut (32, 28, 28), which cannot be added",
+        ),
+        ("8C3-Widen4-K", (1, 28, 28), "layer 2 (Widen4): its input (8, 28, 28) has more than 4 channels"),
         ("K", (28, 28), "its input (28, 28) is neither an image"),
     ],
 )

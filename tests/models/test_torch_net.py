@@ -17,6 +17,13 @@ from nablab.models.language import parse
 from nablab.models.shapes import Shape
 
 
+class Padded(nn.Module):
+    """Option A of He et al. 2016, as others write it: every second pixel, and channels of zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:, :, ::2, ::2], x.new_zeros(len(x), 3, 4, 4)], 1)
+
+
 class Skip(nn.Module):
     """A residual block, as a student would write it."""
 
@@ -75,6 +82,7 @@ TWINS: list[tuple[str, Shape, Callable[[], nn.Module]]] = [
             ("Dropout0", lambda: nn.Dropout(0.0)),
             ("ReLU", nn.ReLU),
             ("LeakyReLU0.2", lambda: nn.LeakyReLU(0.2)),
+            ("ReLU6", nn.ReLU6),
             ("PReLU", nn.PReLU),
             ("ELU", nn.ELU),
             ("GELU", nn.GELU),
@@ -114,6 +122,37 @@ TWINS: list[tuple[str, Shape, Callable[[], nn.Module]]] = [
                 nn.Conv2d(4, 6, 1, 2),
             ),
             *(nn.ReLU(), nn.Flatten(), nn.Linear(24, 5)),
+        ),
+    ),
+    (
+        "4C3b0-DW3b0-Flatten-K",
+        IMAGE,
+        lambda: plain(
+            nn.Conv2d(3, 4, 3, padding=1, bias=False),
+            nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False),
+            *(nn.Flatten(), nn.Linear(256, 5)),
+        ),
+    ),
+    (
+        "Res(6C3s2b0-BatchNorm-ReLU6-6C3b0|6C1s2b0-BatchNorm)-ReLU-Flatten-K",
+        IMAGE,
+        lambda: plain(
+            Skip(
+                plain(
+                    *(nn.Conv2d(3, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.ReLU6()),
+                    nn.Conv2d(6, 6, 3, padding=1, bias=False),
+                ),
+                plain(nn.Conv2d(3, 6, 1, 2, bias=False), nn.BatchNorm2d(6)),
+            ),
+            *(nn.ReLU(), nn.Flatten(), nn.Linear(96, 5)),
+        ),
+    ),
+    (
+        "Res(6C3s2-ReLU|MaxPool1s2-Widen6)-ReLU-Flatten-K",
+        IMAGE,
+        lambda: plain(
+            Skip(plain(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU()), Padded()),
+            *(nn.ReLU(), nn.Flatten(), nn.Linear(96, 5)),
         ),
     ),
     (
@@ -176,7 +215,7 @@ def trace_classes(text: str) -> int:
 
 def test_every_layer_kind_has_a_twin() -> None:
     def kinds(layers: tuple[s.Layer, ...]) -> set[type[s.Layer]]:
-        inner = [kinds(layer.body) for layer in layers if isinstance(layer, s.Residual)]
+        inner = [kinds(layer.body + layer.shortcut) for layer in layers if isinstance(layer, s.Residual)]
         return {type(layer) for layer in layers}.union(*inner)
 
     covered = set().union(*(kinds(parse(text).layers) for text, _, _ in TWINS))
@@ -236,7 +275,14 @@ def test_dropout_follows_the_generator_and_rests_in_evaluation() -> None:
 
 
 def test_the_input_is_left_as_it_was() -> None:
-    for text in ("ReLU-K", "Res(ReLU-K)-K", "Flatten-ReLU-K"):
+    for text in (
+        "ReLU-K",
+        "ReLU6-K",
+        "Res(ReLU-K)-K",
+        "Res(ReLU-K|ReLU-K)-K",
+        "Flatten-ReLU-K",
+        "Widen10-ReLU-K",
+    ):
         x = torch.randn(2, 10)
         kept = x.clone()
         torch_net.build(parse(text), (10,), 10)(x)

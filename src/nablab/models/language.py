@@ -1,17 +1,20 @@
 """The layer language: `20C5p0-ReLU-MaxPool2-500-ReLU-K` is a network.
 
     network = item {"-" item}          item = [INT "x"] unit     (3x(...) repeats)
-    unit = INT "C" INT ["s" INT] ["p" INT] ["g" INT]    filters, kernel, stride, padding, groups
-         | "DW" INT ["s" INT] ["p" INT]                 depthwise convolution
+    unit = INT "C" INT ["s" INT] ["p" INT] ["g" INT] ["b0"]    filters, kernel, stride, padding, groups
+         | "DW" INT ["s" INT] ["p" INT] ["b0"]          depthwise convolution; b0: without a bias
          | INT | "K"                                    linear layer; K = the number of classes
          | ("MaxPool" | "AvgPool") INT ["s" INT] ["p" INT]
          | "GlobalAvgPool" | "GlobalMaxPool" | "Flatten"
+         | "Widen" INT                                  channels of zeros are appended
          | "BatchNorm" | "LayerNorm" | "InstanceNorm" | "GroupNorm" INT | "Dropout" NUMBER
-         | "ReLU" | "LeakyReLU" [NUMBER] | "PReLU" | "ELU" | "GELU" | "SiLU"
+         | "ReLU" | "ReLU6" | "LeakyReLU" [NUMBER] | "PReLU" | "ELU" | "GELU" | "SiLU"
          | "Softplus" | "Tanh" | "Sigmoid"
-         | "(" network ")" | "Res(" network ")"
+         | "(" network ")"
+         | "Res(" network ["|" network] ")"             residual: the body, and after | its shortcut
 
-A convolution without `p` keeps the size. Case and blanks do not matter; `s`, `p` and `g` come in any order.
+A convolution without `p` keeps the size. Case and blanks do not matter; `s`, `p`, `g` and `b` come in any
+order. A `Res` without a shortcut adds its input as it is, through a 1x1 projection where the shapes differ.
 """
 
 from __future__ import annotations
@@ -32,12 +35,14 @@ __all__ = ["layer_text", "parse", "to_text"]
 MOST_LAYERS = 1000
 DEEPEST = 20
 
+_ONE_SHORTCUT = "stands only between the body of a Res(...) and its one shortcut, as in Res(8C3s2|8C1s2)"
+
 
 def parse(text: str) -> Spec:
     """The network that a string of the layer language means.
 
     >>> parse("2x(8c3-relu)-K").layers[0]
-    Conv(filters=8, kernel=3, stride=1, padding=1, groups=1)
+    Conv(filters=8, kernel=3, stride=1, padding=1, groups=1, bias=True)
 
     Raises:
         UserError: not a network; says which layer, at which character, and why.
@@ -49,7 +54,7 @@ def parse(text: str) -> Spec:
 
 @dataclass(frozen=True)
 class _Token:
-    """A bracket, a dash, or whatever stands between them. `start` counts from 0."""
+    """A bracket, a bar, a dash, or whatever stands between them. `start` counts from 0."""
 
     text: str
     start: int
@@ -66,11 +71,12 @@ class _Form:
     example: str = ""
 
 
-_KEYWORDS = {"s": "stride", "p": "padding", "g": "groups"}
+_KEYWORDS = {"s": "stride", "p": "padding", "g": "groups", "b": "bias"}
 _FORMS: dict[str, _Form] = {
-    "DW": _Form(layers.DepthwiseConv, int, options="sp", example="DW3 or DW3s2"),
+    "DW": _Form(layers.DepthwiseConv, int, options="spb", example="DW3 or DW3s2"),
     "MaxPool": _Form(layers.MaxPool, int, options="sp", example="MaxPool2 or MaxPool3s2p1"),
     "AvgPool": _Form(layers.AvgPool, int, options="sp", example="AvgPool2 or AvgPool3s2p1"),
+    "Widen": _Form(layers.Widen, int, example="Widen32"),
     "GroupNorm": _Form(layers.GroupNorm, int, example="GroupNorm8"),
     "Dropout": _Form(layers.Dropout, float, example="Dropout0.5"),
     "LeakyReLU": _Form(layers.LeakyReLU, float, optional=True, example="LeakyReLU or LeakyReLU0.1"),
@@ -79,16 +85,16 @@ _FORMS: dict[str, _Form] = {
     for kind in (
         *(layers.GlobalAvgPool, layers.GlobalMaxPool, layers.Flatten),
         *(layers.BatchNorm, layers.LayerNorm, layers.InstanceNorm),
-        *(layers.ReLU, layers.PReLU, layers.ELU, layers.GELU, layers.SiLU),
+        *(layers.ReLU, layers.ReLU6, layers.PReLU, layers.ELU, layers.GELU, layers.SiLU),
         *(layers.Softplus, layers.Tanh, layers.Sigmoid),
     )
 }
 _BY_LOWER = {word.lower(): word for word in _FORMS}
 
-_TOKEN = re.compile(r"[()-]|[^\s()-]+")
+_TOKEN = re.compile(r"[()|-]|[^\s()|-]+")
 _REPEAT = re.compile(r"([0-9]+)x(.*)", re.IGNORECASE)
-_CONVOLUTION = re.compile(r"([0-9]+)c([0-9]+)((?:[spg][0-9]+)*)", re.IGNORECASE)
-_NAMED = re.compile(r"([a-z]+)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)?((?:[spg][0-9]+)*)", re.IGNORECASE)
+_CONVOLUTION = re.compile(r"([0-9]+)c([0-9]+)((?:[spgb][0-9]+)*)", re.IGNORECASE)
+_NAMED = re.compile(r"(relu6|[a-z]+)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)?((?:[spgb][0-9]+)*)", re.IGNORECASE)
 
 
 class _Parser:
@@ -108,8 +114,10 @@ class _Parser:
         if not self.token.text:
             raise UserError('an empty text is no network; write layers, e.g. "32C3-ReLU-MaxPool2-K"')
         sequence = self.network("", 0)
-        if self.token.text:
+        if self.token.text == ")":
             raise self.error(self.token, "", 'is not open, so it cannot close; remove ")"')
+        if self.token.text:
+            raise self.error(self.token, "", _ONE_SHORTCUT)
         return sequence
 
     def network(self, prefix: str, depth: int) -> tuple[Layer, ...]:
@@ -124,7 +132,7 @@ class _Parser:
             sequence += self.item(place, depth)
             if _count(sequence) > MOST_LAYERS:
                 raise self.error(start, place, f"the network would have more than {MOST_LAYERS} layers")
-            if self.token.text in ("", ")"):
+            if self.token.text in ("", ")", "|"):
                 return tuple(sequence)
             if self.token.text != "-":
                 raise self.error(
@@ -149,22 +157,33 @@ class _Parser:
         return sequence * int(times)
 
     def unit(self, token: _Token, place: str, depth: int) -> tuple[Layer, ...]:
-        if token.text in ("", "-", ")"):
+        if token.text in ("", "-", ")", "|"):
             raise self.error(token, place, "a layer is missing here")
         self.next += 1
         if token.text == "(":
-            return self.bracketed(token, place, depth)
+            sequence = self.network(f"{place}.", depth + 1)
+            self.close(token, place)
+            return sequence
         if token.text.lower() == "res" and self.token.text == "(":
             self.next += 1
-            return (Residual(self.bracketed(token, place, depth)),)
+            return (self.residual(token, place, depth),)
         return (self.layer(token, place),)
 
-    def bracketed(self, opening: _Token, place: str, depth: int) -> tuple[Layer, ...]:
-        sequence = self.network(f"{place}.", depth + 1)
+    def residual(self, opening: _Token, place: str, depth: int) -> Residual:
+        body = self.network(f"{place}.", depth + 1)
+        shortcut: tuple[Layer, ...] = ()
+        if self.token.text == "|":
+            self.next += 1
+            shortcut = self.network(f"{place}|", depth + 1)
+        self.close(opening, place)
+        return Residual(body, shortcut)
+
+    def close(self, opening: _Token, place: str) -> None:
+        if self.token.text == "|":
+            raise self.error(self.token, place, _ONE_SHORTCUT)
         if self.token.text != ")":
             raise self.error(opening, place, 'its bracket is never closed; add ")"')
         self.next += 1
-        return sequence
 
     def layer(self, token: _Token, place: str) -> Layer:
         text = token.text
@@ -174,7 +193,7 @@ class _Parser:
             return self.made(token, place, layers.Linear, self.integer(text, token, place))
         if convolution := _CONVOLUTION.fullmatch(text):
             filters, kernel, options = convolution.groups()
-            chosen = self.options(options, "spg", token, place)
+            chosen = self.options(options, "spgb", token, place)
             sizes = (self.integer(filters, token, place), self.integer(kernel, token, place))
             return self.made(token, place, layers.Conv, *sizes, **chosen)
         named = _NAMED.fullmatch(text)
@@ -220,14 +239,17 @@ class _Parser:
         return int(digits)
 
     def error(self, token: _Token, place: str, why: str) -> UserError:
-        layer = f"layer {place.rstrip('.')}, " if place else ""
+        layer = f"layer {place.rstrip('.|')}, " if place else ""
         name = f'"{token.text}"' if token.text else "the end"
         quoted = _quote(self.text, token)
         return UserError(f"{quoted}: {layer}{name} (character {token.start + 1}): {why}")
 
 
 def _count(sequence: tuple[Layer, ...] | list[Layer]) -> int:
-    return sum(1 + _count(layer.body) if isinstance(layer, Residual) else 1 for layer in sequence)
+    return sum(
+        1 + _count(layer.body) + _count(layer.shortcut) if isinstance(layer, Residual) else 1
+        for layer in sequence
+    )
 
 
 def _no_such_layer(text: str) -> str:

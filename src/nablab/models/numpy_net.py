@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from nablab.autograd import AutogradError, Tensor, nn
 from nablab.autograd.nn import functional
 from nablab.errors import UserError
 from nablab.models import spec as layers
+from nablab.models.modules import Engine
 from nablab.models.shapes import Placed, Shape, walk
-from nablab.models.spec import Layer, Spec
+from nablab.models.spec import Spec
 
 #: Images that are scored at a time: so few that their activations stay in the processor's cache.
 _SCORED_AT_ONCE = 250
@@ -34,7 +34,7 @@ def build(spec: Spec, input_shape: Shape, classes: int) -> nn.Module:
     >>> build(parse("8C3-ReLU-K"), (1, 4, 4), 2)(autograd.zeros(5, 1, 4, 4)).shape
     (5, 2)
     """
-    return _sequence(walk(spec, tuple(input_shape), classes)).float()
+    return _ENGINE.chain(walk(spec, tuple(input_shape), classes)).float()
 
 
 def load(network: nn.Module, weights: Mapping[str, NDArray[Any]]) -> None:
@@ -61,27 +61,23 @@ def scores(network: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate(pieces)
 
 
-def _sequence(placed: Sequence[Placed]) -> nn.Sequential:
-    return nn.Sequential(*(_module(step) for step in placed))
-
-
 class _Residual(nn.Module):
-    def __init__(self, placed: Placed) -> None:
+    def __init__(self, body: nn.Module, project: nn.Module | None, shortcut: nn.Module | None) -> None:
         super().__init__()
-        self.body = _sequence(placed.body)
-        self.project = _module(placed.projection) if placed.projection else None
+        self.body, self.project, self.shortcut = body, project, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        skipped = x if self.project is None else self.project(x)
+        way = self.project or self.shortcut
+        skipped = x if way is None else way(x)
         out: Tensor = self.body(x) + skipped
         return out
 
 
-class _LinearOfImages(nn.Linear):
+class _Linear(nn.Linear):
     """Flattens images in the order (C, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(1))
+        return super().forward(x if x.ndim == 2 else x.flatten(1))
 
 
 class _BatchNorm(nn.BatchNorm2d):
@@ -112,48 +108,46 @@ class _GlobalMaxPool(nn.Module):
         return functional.max_pool2d(x, x.shape[2:]).flatten(1)
 
 
-_PLAIN: dict[type[Layer], Callable[[], nn.Module]] = {
-    layers.GlobalAvgPool: _GlobalAvgPool,
-    layers.GlobalMaxPool: _GlobalMaxPool,
-    layers.Flatten: nn.Flatten,
-    layers.ReLU: nn.ReLU,
-    layers.PReLU: nn.PReLU,
-    layers.ELU: nn.ELU,
-    layers.GELU: nn.GELU,
-    layers.SiLU: nn.SiLU,
-    layers.Softplus: nn.Softplus,
-    layers.Tanh: nn.Tanh,
-    layers.Sigmoid: nn.Sigmoid,
-}
+class _Widen(nn.Module):
+    def __init__(self, added: int) -> None:
+        super().__init__()
+        self.added = added
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pad(x, [0, 0] * (x.ndim - 2) + [0, self.added])
 
 
-def _module(placed: Placed) -> nn.Module:
-    """The module of one layer in its place."""
-    channels, layer = placed.input_shape[0], placed.layer
-    match layer:
-        case layers.Conv(filters, kernel, stride, padding, groups):
-            return nn.Conv2d(channels, filters, kernel, stride, padding or 0, groups=groups)
-        case layers.DepthwiseConv(kernel, stride, padding):
-            return nn.Conv2d(channels, channels, kernel, stride, padding or 0, groups=channels)
-        case layers.Linear():
-            linear = nn.Linear if len(placed.input_shape) == 1 else _LinearOfImages
-            return linear(math.prod(placed.input_shape), placed.output_shape[0])
-        case layers.MaxPool(kernel, stride, padding):
-            return nn.MaxPool2d(kernel, stride, padding)
-        case layers.AvgPool(kernel, stride, padding):
-            return nn.AvgPool2d(kernel, stride, padding)
-        case layers.BatchNorm():
-            return _BatchNorm(channels)
-        case layers.LayerNorm():
-            return nn.LayerNorm(placed.input_shape)
-        case layers.InstanceNorm():
-            return nn.InstanceNorm2d(channels, affine=True)
-        case layers.GroupNorm(groups):
-            return nn.GroupNorm(groups, channels)
-        case layers.Dropout(p):
-            return nn.Dropout(p)
-        case layers.LeakyReLU(slope):
-            return nn.LeakyReLU(slope)
-        case layers.Residual():
-            return _Residual(placed)
-    return _PLAIN[type(layer)]()
+def _sequence(_: Sequence[Placed], modules: Sequence[nn.Module]) -> nn.Module:
+    return nn.Sequential(*modules)
+
+
+_ENGINE: Engine[nn.Module] = Engine(
+    _sequence,
+    _Residual,
+    {
+        layers.Conv: nn.Conv2d,
+        layers.DepthwiseConv: nn.Conv2d,
+        layers.Linear: _Linear,
+        layers.MaxPool: nn.MaxPool2d,
+        layers.AvgPool: nn.AvgPool2d,
+        layers.GlobalAvgPool: _GlobalAvgPool,
+        layers.GlobalMaxPool: _GlobalMaxPool,
+        layers.Flatten: nn.Flatten,
+        layers.Widen: _Widen,
+        layers.BatchNorm: _BatchNorm,
+        layers.LayerNorm: nn.LayerNorm,
+        layers.InstanceNorm: nn.InstanceNorm2d,
+        layers.GroupNorm: nn.GroupNorm,
+        layers.Dropout: nn.Dropout,
+        layers.ReLU: nn.ReLU,
+        layers.ReLU6: nn.ReLU6,
+        layers.LeakyReLU: nn.LeakyReLU,
+        layers.PReLU: nn.PReLU,
+        layers.ELU: nn.ELU,
+        layers.GELU: nn.GELU,
+        layers.SiLU: nn.SiLU,
+        layers.Softplus: nn.Softplus,
+        layers.Tanh: nn.Tanh,
+        layers.Sigmoid: nn.Sigmoid,
+    },
+)

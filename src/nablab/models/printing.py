@@ -21,24 +21,23 @@ def to_text(spec: Spec) -> str:
 def layer_text(layer: Layer) -> str:
     """One layer as `to_text` prints it."""
     match layer:
-        case layers.Conv(filters, kernel, stride, padding, groups):
-            return (
-                f"{filters}C{kernel}{_strided(stride, 1)}{_padded(kernel, padding)}{_option('g', groups, 1)}"
-            )
-        case layers.DepthwiseConv(kernel, stride, padding):
-            return f"DW{kernel}{_strided(stride, 1)}{_padded(kernel, padding)}"
+        case layers.Conv(filters, kernel, stride, padding, groups, bias):
+            window = f"{kernel}{_strided(stride, 1)}{_padded(kernel, padding)}"
+            return f"{filters}C{window}{_option('g', groups, 1)}{_option('b', int(bias), 1)}"
+        case layers.DepthwiseConv(kernel, stride, padding, bias):
+            return f"DW{kernel}{_strided(stride, 1)}{_padded(kernel, padding)}{_option('b', int(bias), 1)}"
         case layers.Linear(units):
             return "K" if units is None else str(units)
         case layers.MaxPool(kernel, stride, padding) | layers.AvgPool(kernel, stride, padding):
             return f"{layer.word}{kernel}{_strided(stride, kernel)}{_option('p', padding, 0)}"
-        case layers.GroupNorm(groups):
-            return f"GroupNorm{groups}"
+        case layers.GroupNorm(number) | layers.Widen(number):
+            return f"{layer.word}{number}"
         case layers.Dropout(p):
             return f"Dropout{_decimal(p)}"
         case layers.LeakyReLU(slope):
             return "LeakyReLU" if slope == layers.LeakyReLU.slope else f"LeakyReLU{_decimal(slope)}"
-        case Residual(body):
-            return f"Res({_join(body)})"
+        case Residual(body, shortcut):
+            return f"Res({_join(body)}|{_join(shortcut)})" if shortcut else f"Res({_join(body)})"
     return layer.word
 
 

@@ -24,7 +24,8 @@ class Placed:
     """A layer in its place: between which shapes it stands, and under which name its parameters are.
 
     Shapes are without the batch axis: (C, H, W) or (D,). `projection` is the 1x1 convolution (or the
-    linear layer, between vectors) that brings a residual's input to the shape of its body's output.
+    linear layer, between vectors) that brings a residual's input to the shape of its body's output, where
+    no `shortcut` is written to do that.
     """
 
     path: str
@@ -33,16 +34,18 @@ class Placed:
     output_shape: Shape
     body: tuple[Placed, ...] = ()
     projection: Placed | None = None
+    shortcut: tuple[Placed, ...] = ()
 
     @property
     def parameter_shapes(self) -> dict[str, Shape]:
         """The layer's own parameters in PyTorch's names and shapes: a residual has none of its own."""
         channels = self.input_shape[0]
         match self.layer:
-            case layers.Conv(filters, kernel, _, _, groups):
-                return {"weight": (filters, channels // groups, kernel, kernel), "bias": (filters,)}
-            case layers.DepthwiseConv(kernel):
-                return {"weight": (channels, 1, kernel, kernel), "bias": (channels,)}
+            case layers.Conv(filters, kernel, _, _, groups, bias):
+                weight = {"weight": (filters, channels // groups, kernel, kernel)}
+                return weight | ({"bias": (filters,)} if bias else {})
+            case layers.DepthwiseConv(kernel, _, _, bias):
+                return {"weight": (channels, 1, kernel, kernel)} | ({"bias": (channels,)} if bias else {})
             case layers.Linear():
                 units = self.output_shape[0]
                 return {"weight": (units, math.prod(self.input_shape)), "bias": (units,)}
@@ -76,7 +79,8 @@ def trace(spec: Spec, input_shape: Shape, classes: int) -> tuple[LayerRow, ...]:
     """The layer table of a network: shapes, parameters and MACs of each layer.
 
     A residual block at `3` gives the rows of its body (`3.body.0`, ...), of its projection (`3.project`)
-    where there is one, and last the sum itself (`3`, layer `Res`).
+    where there is one, or of its written shortcut (`3.shortcut.0`, ...), and last the sum itself (`3`, layer
+    `Res`).
 
     Args:
         input_shape: of one image (C, H, W), or of one vector of features (D,).
@@ -115,6 +119,7 @@ def flatten(sequence: tuple[Placed, ...]) -> Iterator[Placed]:
         yield from flatten(placed.body)
         if placed.projection:
             yield placed.projection
+        yield from flatten(placed.shortcut)
         yield placed
 
 
@@ -140,6 +145,14 @@ def _sequence(
 def _residual(layer: Residual, shape: Shape, classes: int, path: str, number: str) -> Placed:
     body = _sequence(layer.body, shape, classes, path=f"{path}.body.", number=f"{number}.")
     output_shape = body[-1].output_shape
+    if layer.shortcut:
+        shortcut = _sequence(layer.shortcut, shape, classes, path=f"{path}.shortcut.", number=f"{number}|")
+        if shortcut[-1].output_shape != output_shape:
+            raise UserError(
+                f"layer {number} (Res): its body gives {output_shape} and its shortcut "
+                f"{shortcut[-1].output_shape}, which cannot be added"
+            )
+        return Placed(path, layer, shape, output_shape, body, shortcut=shortcut)
     projection = None
     if output_shape != shape:
         joining = _joining_layer(shape, output_shape)
@@ -180,6 +193,10 @@ def _output_shape(layer: Layer, shape: Shape, classes: int) -> Shape:
             return (classes if units is None else units,)
         case layers.Flatten():
             return (math.prod(shape),)
+        case layers.Widen(channels):
+            if channels < shape[0]:
+                raise UserError(f"its input {shape} has more than {channels} channels, and it removes none")
+            return (channels, *shape[1:])
         case layers.GroupNorm(groups) if shape[0] % groups:
             raise UserError(f"{groups} groups do not divide the {shape[0]} channels of {shape}")
         case layers.InstanceNorm() if math.prod(_image(shape)[1:]) == 1:

@@ -8,43 +8,12 @@ Whether it fits what comes before it is the business of `shapes.trace`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from nablab.errors import UserError
-
-#: No count, size or stride in a spec is larger; it keeps a slip of the keyboard from taking all memory.
-LARGEST = 1_000_000
-
-
-def _whole(what: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
-        raise UserError(f"{what} must be a whole number from {least} to {LARGEST:,}, not {value!r}")
-
-
-def _number(what: str, value: object, holds: bool, wanted: str) -> None:
-    if not isinstance(value, (int, float)) or not math.isfinite(value) or not holds:
-        raise UserError(f"{what} must be {wanted}, not {value!r}")
-
-
-def _same_padding(kernel: int, padding: int | None, what: str) -> int:
-    if padding is not None:
-        return padding
-    if kernel % 2 == 0:
-        raise UserError(f"{what} has an even kernel and must say its padding, e.g. p0")
-    return (kernel - 1) // 2
-
-
-def _pool_stride(kernel: int, stride: int | None, padding: int) -> int:
-    stride = kernel if stride is None else stride
-    _whole("the kernel of a pool", kernel, 1)
-    _whole("the stride of a pool", stride, 1)
-    _whole("the padding of a pool", padding, 0)
-    if padding > kernel // 2:
-        raise UserError(f"the padding of a pool must be at most half its kernel {kernel}, not {padding}")
-    return stride
+from nablab.models.numbers import decimal, pool_stride, same_padding, switch, whole
 
 
 @dataclass(frozen=True)
@@ -57,40 +26,44 @@ class Layer:
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """2-d convolution with a bias: `20C5s1p0` is 20 filters of 5x5. Padding None keeps the size."""
+    """2-d convolution: `20C5s1p0` is 20 filters of 5x5, `20C5b0` has no bias. Padding None keeps the size."""
 
     filters: int
     kernel: int
     stride: int = 1
     padding: int | None = None
     groups: int = 1
+    bias: bool = True
     word: ClassVar[str] = "C"
 
     def __post_init__(self) -> None:
-        _whole("the number of filters", self.filters, 1)
-        _whole("the kernel of a convolution", self.kernel, 1)
-        _whole("the stride of a convolution", self.stride, 1)
-        _whole("the number of groups", self.groups, 1)
-        padding = _same_padding(self.kernel, self.padding, f"{self.filters}C{self.kernel}")
-        _whole("the padding of a convolution", padding, 0)
+        whole("the number of filters", self.filters, 1)
+        whole("the kernel of a convolution", self.kernel, 1)
+        whole("the stride of a convolution", self.stride, 1)
+        whole("the number of groups", self.groups, 1)
+        padding = same_padding(self.kernel, self.padding, f"{self.filters}C{self.kernel}")
+        whole("the padding of a convolution", padding, 0)
         object.__setattr__(self, "padding", padding)
+        object.__setattr__(self, "bias", switch("the bias of a convolution", self.bias))
 
 
 @dataclass(frozen=True)
 class DepthwiseConv(Layer):
-    """One filter a channel, with a bias: `DW3s2`."""
+    """One filter a channel: `DW3s2`, without a bias `DW3b0`."""
 
     kernel: int
     stride: int = 1
     padding: int | None = None
+    bias: bool = True
     word: ClassVar[str] = "DW"
 
     def __post_init__(self) -> None:
-        _whole("the kernel of a convolution", self.kernel, 1)
-        _whole("the stride of a convolution", self.stride, 1)
-        padding = _same_padding(self.kernel, self.padding, f"DW{self.kernel}")
-        _whole("the padding of a convolution", padding, 0)
+        whole("the kernel of a convolution", self.kernel, 1)
+        whole("the stride of a convolution", self.stride, 1)
+        padding = same_padding(self.kernel, self.padding, f"DW{self.kernel}")
+        whole("the padding of a convolution", padding, 0)
         object.__setattr__(self, "padding", padding)
+        object.__setattr__(self, "bias", switch("the bias of a convolution", self.bias))
 
 
 @dataclass(frozen=True)
@@ -102,7 +75,7 @@ class Linear(Layer):
 
     def __post_init__(self) -> None:
         if self.units is not None:
-            _whole("the number of units", self.units, 1)
+            whole("the number of units", self.units, 1)
 
 
 @dataclass(frozen=True)
@@ -115,7 +88,7 @@ class MaxPool(Layer):
     word: ClassVar[str] = "MaxPool"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stride", _pool_stride(self.kernel, self.stride, self.padding))
+        object.__setattr__(self, "stride", pool_stride(self.kernel, self.stride, self.padding))
 
 
 @dataclass(frozen=True)
@@ -128,7 +101,7 @@ class AvgPool(Layer):
     word: ClassVar[str] = "AvgPool"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stride", _pool_stride(self.kernel, self.stride, self.padding))
+        object.__setattr__(self, "stride", pool_stride(self.kernel, self.stride, self.padding))
 
 
 @dataclass(frozen=True)
@@ -150,6 +123,17 @@ class Flatten(Layer):
     """(C, H, W) -> (C*H*W,). Implied before the first linear layer."""
 
     word: ClassVar[str] = "Flatten"
+
+
+@dataclass(frozen=True)
+class Widen(Layer):
+    """Appends channels of zeros until there are `channels`: the parameter-free shortcut of He et al. 2016."""
+
+    channels: int
+    word: ClassVar[str] = "Widen"
+
+    def __post_init__(self) -> None:
+        whole("the number of channels of Widen", self.channels, 1)
 
 
 @dataclass(frozen=True)
@@ -181,7 +165,7 @@ class GroupNorm(Layer):
     word: ClassVar[str] = "GroupNorm"
 
     def __post_init__(self) -> None:
-        _whole("the number of groups", self.groups, 1)
+        whole("the number of groups", self.groups, 1)
 
 
 @dataclass(frozen=True)
@@ -192,7 +176,7 @@ class Dropout(Layer):
     word: ClassVar[str] = "Dropout"
 
     def __post_init__(self) -> None:
-        _number("the probability of Dropout", self.p, 0 <= self.p < 1, "from 0 to below 1")
+        decimal("the probability of Dropout", self.p, 0 <= self.p < 1, "from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -201,12 +185,19 @@ class ReLU(Layer):
 
 
 @dataclass(frozen=True)
+class ReLU6(Layer):
+    """min(max(x, 0), 6) (Krizhevsky 2010), as in MobileNet v2."""
+
+    word: ClassVar[str] = "ReLU6"
+
+
+@dataclass(frozen=True)
 class LeakyReLU(Layer):
     slope: float = 0.01
     word: ClassVar[str] = "LeakyReLU"
 
     def __post_init__(self) -> None:
-        _number("the slope of LeakyReLU", self.slope, self.slope >= 0, "0 or more")
+        decimal("the slope of LeakyReLU", self.slope, self.slope >= 0, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -260,16 +251,20 @@ def _checked_layers(layers: Iterable[Layer], what: str) -> tuple[Layer, ...]:
 
 @dataclass(frozen=True)
 class Residual(Layer):
-    """body(x) + x (He et al. 2016).
+    """body(x) + x (He et al. 2016), or body(x) + shortcut(x) where a shortcut is written.
 
-    Where the shapes differ, x goes through a 1x1 convolution with a bias and the stride that fits.
+    Without one, where the shapes differ, x goes through a 1x1 convolution with a bias and the stride that
+    fits.
     """
 
     body: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
     word: ClassVar[str] = "Res"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "body", _checked_layers(self.body, "a residual"))
+        if self.shortcut:
+            object.__setattr__(self, "shortcut", _checked_layers(self.shortcut, "a shortcut"))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ CPU prefer.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nablab.models import spec as layers
+from nablab.models.modules import Engine
 from nablab.models.shapes import Placed, Shape, walk
 from nablab.models.spec import Layer, Spec
 
@@ -46,7 +46,7 @@ def build(spec: Spec, input_shape: Shape, classes: int) -> nn.Module:
     Raises:
         UserError: the network does not fit, as `nablab.models.shapes.trace`.
     """
-    network = _Sequence(walk(spec, tuple(input_shape), classes))
+    network = _ENGINE.chain(walk(spec, tuple(input_shape), classes))
     if any(isinstance(module, nn.Conv2d) for module in network.modules()):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
@@ -55,15 +55,15 @@ def build(spec: Spec, input_shape: Shape, classes: int) -> nn.Module:
 class _Sequence(nn.Module):
     """Layers named by their index in the spec, run in the order that is fastest."""
 
-    def __init__(self, placed: Sequence[Placed]) -> None:
+    def __init__(self, placed: Sequence[Placed], modules: Sequence[nn.Module]) -> None:
         super().__init__()
-        for index, step in enumerate(placed):
-            self.add_module(str(index), _module(step))
+        for index, module in enumerate(modules):
+            self.add_module(str(index), module)
         kinds = [type(step.layer) for step in placed]
         order = _fast_order(kinds)
         for before, index in pairwise(order):
             module = getattr(self, str(index))
-            if isinstance(module, nn.ReLU):
+            if isinstance(module, nn.ReLU | nn.ReLU6):
                 module.inplace = issubclass(kinds[before], _OUTPUT_NOT_READ)
         self._order = tuple(str(index) for index in order)
 
@@ -85,13 +85,13 @@ def _fast_order(kinds: Sequence[type[Layer]]) -> list[int]:
 
 
 class _Residual(nn.Module):
-    def __init__(self, placed: Placed) -> None:
+    def __init__(self, body: nn.Module, project: nn.Module | None, shortcut: nn.Module | None) -> None:
         super().__init__()
-        self.body = _Sequence(placed.body)
-        self.project = _module(placed.projection) if placed.projection else None
+        self.body, self.project, self.shortcut = body, project, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        skipped = x if self.project is None else self.project(x)
+        way = self.project or self.shortcut
+        skipped = x if way is None else way(x)
         out: Tensor = self.body(x) + skipped
         return out
 
@@ -149,47 +149,42 @@ class _GlobalMaxPool(nn.Module):
         return functional.max_pool2d(x, x.shape[2:]).flatten(1)
 
 
-_PLAIN: dict[type[Layer], Callable[[], nn.Module]] = {
-    layers.GlobalAvgPool: _GlobalAvgPool,
-    layers.GlobalMaxPool: _GlobalMaxPool,
-    layers.Flatten: nn.Flatten,
-    layers.ReLU: nn.ReLU,
-    layers.PReLU: nn.PReLU,
-    layers.ELU: nn.ELU,
-    layers.GELU: nn.GELU,
-    layers.SiLU: nn.SiLU,
-    layers.Softplus: nn.Softplus,
-    layers.Tanh: nn.Tanh,
-    layers.Sigmoid: nn.Sigmoid,
-}
+class _Widen(nn.Module):
+    def __init__(self, added: int) -> None:
+        super().__init__()
+        self.added = added
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pad(x, [0, 0] * (x.dim() - 2) + [0, self.added])
 
 
-def _module(placed: Placed) -> nn.Module:
-    """The module of one layer in its place."""
-    channels, layer = placed.input_shape[0], placed.layer
-    match layer:
-        case layers.Conv(filters, kernel, stride, padding, groups):
-            return nn.Conv2d(channels, filters, kernel, stride, padding or 0, groups=groups)
-        case layers.DepthwiseConv(kernel, stride, padding):
-            return nn.Conv2d(channels, channels, kernel, stride, padding or 0, groups=channels)
-        case layers.Linear():
-            return _Linear(math.prod(placed.input_shape), placed.output_shape[0])
-        case layers.MaxPool(kernel, stride, padding):
-            return nn.MaxPool2d(kernel, stride, padding)
-        case layers.AvgPool(kernel, stride, padding):
-            return nn.AvgPool2d(kernel, stride, padding)
-        case layers.BatchNorm():
-            return _BatchNorm(channels)
-        case layers.LayerNorm():
-            return _LayerNorm(placed.input_shape)
-        case layers.InstanceNorm():
-            return nn.InstanceNorm2d(channels, affine=True)
-        case layers.GroupNorm(groups):
-            return nn.GroupNorm(groups, channels)
-        case layers.Dropout(p):
-            return nn.Dropout(p)
-        case layers.LeakyReLU(slope):
-            return nn.LeakyReLU(slope)
-        case layers.Residual():
-            return _Residual(placed)
-    return _PLAIN[type(layer)]()
+_ENGINE: Engine[nn.Module] = Engine(
+    _Sequence,
+    _Residual,
+    {
+        layers.Conv: nn.Conv2d,
+        layers.DepthwiseConv: nn.Conv2d,
+        layers.Linear: _Linear,
+        layers.MaxPool: nn.MaxPool2d,
+        layers.AvgPool: nn.AvgPool2d,
+        layers.GlobalAvgPool: _GlobalAvgPool,
+        layers.GlobalMaxPool: _GlobalMaxPool,
+        layers.Flatten: nn.Flatten,
+        layers.Widen: _Widen,
+        layers.BatchNorm: _BatchNorm,
+        layers.LayerNorm: _LayerNorm,
+        layers.InstanceNorm: nn.InstanceNorm2d,
+        layers.GroupNorm: nn.GroupNorm,
+        layers.Dropout: nn.Dropout,
+        layers.ReLU: nn.ReLU,
+        layers.ReLU6: nn.ReLU6,
+        layers.LeakyReLU: nn.LeakyReLU,
+        layers.PReLU: nn.PReLU,
+        layers.ELU: nn.ELU,
+        layers.GELU: nn.GELU,
+        layers.SiLU: nn.SiLU,
+        layers.Softplus: nn.Softplus,
+        layers.Tanh: nn.Tanh,
+        layers.Sigmoid: nn.Sigmoid,
+    },
+)

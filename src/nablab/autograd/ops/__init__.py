@@ -8,6 +8,7 @@ from nablab.autograd.ops.activations import (
     logsigmoid,
     prelu,
     relu,
+    relu6,
     sigmoid,
     silu,
     softmax,
@@ -75,7 +76,7 @@ __all__ = [
     "cross_entropy", "div", "elu", "exp", "expand", "flatten", "flip", "gather", "gelu", "getitem",
     "huber_loss", "index_put", "l1_loss", "leaky_relu", "linear", "log", "log1p", "log_softmax",
     "logsigmoid", "logsumexp", "matmul", "max_pool2d", "maximum", "mean", "minimum", "mse_loss", "mul",
-    "neg", "nll_loss", "norm", "pad", "permute", "pow", "prelu", "prod", "reciprocal", "relu", "reshape",
-    "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "square", "squeeze", "stack", "standardize",
+    "neg", "nll_loss", "norm", "pad", "permute", "pow", "prelu", "prod", "reciprocal", "relu", "relu6",
+    "reshape", "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "square", "squeeze", "stack", "standardize",
     "std", "sub", "sum", "tanh", "to_copy", "transpose", "unsqueeze", "var", "where",
 ]  # fmt: skip

@@ -23,6 +23,16 @@ def _(g: Array, out: Array) -> Array:
 
 
 @elementwise
+def relu6(x: Array) -> Array:
+    return np.clip(x, 0, 6)
+
+
+@vjp(relu6)
+def _(g: Array, out: Array) -> Array:
+    return g * ((out > 0) & (out < 6))
+
+
+@elementwise
 def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
     return np.where(x > 0, x, negative_slope * x)
 
