@@ -87,7 +87,7 @@ def _npy(random: Random) -> Case:
 
 def _npz(random: Random) -> Case:
     x, y = originals.samples(), originals.labels()
-    usual = _chance(random, 0.6)
+    usual = _chance(random, 0.75)
     members = {
         "X.npy": x["bytes"] if usual else random.choice(list(x.values())),
         "y.npy": y["numbers"] if usual else random.choice(list(y.values())),
@@ -96,7 +96,7 @@ def _npz(random: Random) -> Case:
         members |= {"X_test.npy": members["X.npy"], "y_test.npy": members["y.npy"]}
     if _chance(random, 0.2):
         members["classes.npy"] = originals.npy(np.array([f"name {number}" for number in range(10)]))
-    whole = _chance(random, 0.5)
+    whole = _chance(random, 0.3)
     if not whole:
         name = random.choice(list(members))
         members[name] = damage(random, members[name], x["floats"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nablab.data.dataset import Dataset
@@ -50,12 +52,24 @@ def load(
     path = Path(name).expanduser()
     if not path.exists():
         raise UserError(_not_found(str(name)))
-    if path.suffix.lower() == ".csv" and path.is_file():
-        return load_csv(path, size=size, color=color, group=group, progress=progress)
-    if path.is_dir() and not is_prepared(path) and npy_pair(path) is None:
-        return load_pictures(path, size=size, color=color, group=group, progress=progress)
-    _refuse_picture_options(str(name), size, color, group)
-    return _load_arrays(path)
+    with _named(path):
+        if path.suffix.lower() == ".csv" and path.is_file():
+            return load_csv(path, size=size, color=color, group=group, progress=progress)
+        if path.is_dir() and not is_prepared(path) and npy_pair(path) is None:
+            return load_pictures(path, size=size, color=color, group=group, progress=progress)
+        _refuse_picture_options(str(name), size, color, group)
+        return _load_arrays(path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Data that does not fit together knows its name, and not always where it is."""
+    try:
+        yield
+    except UserError as error:
+        if path.name in str(error):
+            raise
+        raise UserError(f"{path}: {error}") from error
 
 
 def _load_arrays(path: Path) -> Dataset:

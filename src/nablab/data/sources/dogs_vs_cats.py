@@ -35,6 +35,7 @@ SIZE, COLOR = 64, "grey"  #: what the courses train on
 
 _PICTURE = re.compile(r"(cat|dog)\.(\d+)\.jpe?g", re.IGNORECASE)
 _COLLECTION = "Kaggle's Dogs vs. Cats"
+_DEEPEST = 8  # folders and archives within each other; Kaggle's pictures are in the fifth
 _MOST_UNPACKED = 4 * 2**30  # train.zip comes to 600 MB
 
 
@@ -156,20 +157,22 @@ def _channels_first(x: NDArray[np.generic], path: Path) -> NDArray[np.generic]:
     raise UserError(f"{path}: shape {x.shape}; expected images (N, 64, 64), or with 1 or 3 channels")
 
 
-def _pictures(place: Path, progress: Progress | None) -> Path:
+def _pictures(place: Path, progress: Progress | None, depth: int = 0) -> Path:
     """The folder of pictures, unpacked where it has to be; archives lie within archives."""
+    if depth > _DEEPEST:
+        raise UserError(f"{place}: lies too deep in archives; there are some that contain themselves")
     if not place.exists():
         raise UserError(f"no such file or folder: {place}")
     if place.is_dir():
         inner = [entry for entry in (place / "train", place / "train.zip") if entry.exists()]
         has_pictures = any(_PICTURE.fullmatch(entry.name) for entry in place.iterdir())
-        return place if has_pictures or not inner else _pictures(inner[0], progress)
+        return place if has_pictures or not inner else _pictures(inner[0], progress, depth + 1)
     status = place.stat()
     # Named after the archive, so that work that was interrupted finds it unpacked.
     folder = _folder() / UNFINISHED / f"{place.stem}-{status.st_size}-{status.st_mtime_ns}"
     if not folder.is_dir():
         unpack(place, folder, limit_bytes=_MOST_UNPACKED, progress=progress)
-    return _pictures(folder, progress)
+    return _pictures(folder, progress, depth + 1)
 
 
 def _folder() -> Path:

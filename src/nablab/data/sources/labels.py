@@ -62,8 +62,8 @@ def check_labels(
     empty = np.flatnonzero(np.bincount(y_train, minlength=classes) == 0)
     if len(empty):
         raise UserError(
-            f"{where}: class {names[empty[0]]!r} has no training sample, but labels go to {classes - 1}; "
-            "number the classes from 0 without gaps"
+            f"{where}: class {names[empty[0]][:80]!r} has no training sample, but labels go to "
+            f"{classes - 1}; number the classes from 0 without gaps"
         )
 
 

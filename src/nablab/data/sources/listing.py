@@ -96,7 +96,7 @@ class Listing:
     def _refuse_empty_classes(self, labels: Rows) -> None:
         empty = np.flatnonzero(np.bincount(labels, minlength=len(self.classes)) == 0)
         if len(empty):
-            raise UserError(f"{self.place}: class {self.classes[empty[0]]!r} has no picture to train on")
+            raise UserError(f"{self.place}: class {self.classes[empty[0]][:80]!r} has no picture to train on")
 
     def _refuse_shared_groups(self, train: Rows, test: Rows) -> None:
         if self.groups is None:

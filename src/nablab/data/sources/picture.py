@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.data.sources.bounded_file import BoundedFile
 from nablab.data.sources.npy import refuse_special_file
 from nablab.data.sources.room import Room
 from nablab.errors import UserError
@@ -158,7 +159,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     refuse_special_file(path)
     try:
         # Warnings are of odd metadata, and of sizes, which are checked here.
-        with _SILENCE, Image.open(path, formats=_formats()[1]) as picture:
+        with _SILENCE, BoundedFile(path) as file, Image.open(file, formats=_formats()[1]) as picture:
             most = _most_pixels(picture)
             if picture.width * picture.height > most:
                 raise UserError(_too_large(path, f"{picture.width}x{picture.height} pixels", most))

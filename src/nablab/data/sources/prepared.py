@@ -23,7 +23,7 @@ from nablab.data.dataset import Array, Dataset, make_dataset
 from nablab.data.samples import READ_BYTES, LazyRows, Samples, spans
 from nablab.data.sources.labels import check_labels
 from nablab.data.sources.npy import locate, open_npy
-from nablab.errors import CannotWrite, UserError
+from nablab.errors import CannotWrite, UserError, has_control
 
 NOTE = "prepared.json"
 #: All that a prepared folder holds.
@@ -193,8 +193,8 @@ def _checked(note: Prepared) -> Prepared:
     """The note with lists as tuples; TypeError or ValueError for values of another kind."""
     values: dict[str, Any] = {field.name: getattr(note, field.name) for field in fields(note)}
     texts = (note.name, note.source, note.licence, *note.classes)
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("name")
+    if not all(isinstance(text, str) and not has_control(text) for text in texts):
+        raise ValueError("name")
     values["classes"] = tuple(note.classes)
     values["shape"] = tuple(int(length) for length in note.shape)
     low, high = (float(value) for value in note.value_range)
