@@ -1,6 +1,7 @@
 """Rows that stay in a file: indexed as an array is, and the same data set as one read into memory."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,9 +191,12 @@ def test_what_was_hashed_is_not_hashed_again_unless_it_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder(tmp_path, PICTURES.astype(np.uint8))
-    first = load(path).fingerprint
+    dataset = load(path)
+    first = dataset.fingerprint
     monkeypatch.setattr(Dataset, "_hash", lambda self: "hashed again")
-    assert load(path).fingerprint == first
+    assert load(path).fingerprint == replace(dataset, name="another").fingerprint == first
+    assert replace(dataset, y_test=dataset.y_test[::-1]).fingerprint == "hashed again"
+    assert replace(dataset, classes=tuple("abcd")).fingerprint == "hashed again"
     np.save(path / "Y.npy", LABELS[::-1])
     assert load(path).fingerprint == "hashed again"
     np.save(path / "Y.npy", LABELS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nablab.data import keyed
+from nablab.data import keyed, preprocess
 from nablab.data.dataset import Dataset
 from nablab.data.split import split
 from nablab.training import feed
@@ -128,6 +128,13 @@ def test_preprocessing_is_fitted_on_training_images(data_for: DataFor) -> None:
     train = data.train.all().astype(np.float64)
     np.testing.assert_allclose(train.mean(axis=(0, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(train.std(axis=(0, 2, 3)), 1, atol=1e-5)
+
+
+def test_each_split_and_kind_has_a_preprocessing_of_its_own(dataset: Dataset) -> None:
+    for kind, fraction in (("standardize", 1.0), ("standardize", 0.5), ("unit", 0.5)):
+        cut = split(dataset, fraction=fraction)
+        fitted = prepare(dataset, cut, Recipe(preprocessing=kind)).preprocessing
+        assert fitted == preprocess.fit(kind, dataset.x_train[cut.train], dataset.value_range)
 
 
 def test_no_validation_is_none(data_for: DataFor) -> None:

@@ -72,7 +72,7 @@ def as_samples(values: NDArray[Any], where: str, file: MappedArray | None = None
         file: where `values` is mapped from; None for an array in memory.
 
     Returns:
-        an array in memory, or `LazyRows` where that would be more than 256 MiB.
+        an array, or `LazyRows` of what is larger than 256 MiB.
 
     Raises:
         UserError: another shape or type of values.
@@ -86,8 +86,7 @@ def as_samples(values: NDArray[Any], where: str, file: MappedArray | None = None
         )
     if values.nbytes > READ_BYTES:
         return _lazily(values, where, file)
-    inside = np.array(values, order="C") if file else values
-    return np.ascontiguousarray(_with_channels_first(_with_known_type(inside), where))
+    return np.ascontiguousarray(_with_channels_first(_with_known_type(values), where))
 
 
 def _lazily(values: NDArray[Any], where: str, file: MappedArray | None) -> LazyRows:
