@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nablab.api.data_checks import DataCheck, check_data
     from nablab.api.inspection import Inspection, inspect
     from nablab.api.laddering import Ladder, ladder
+    from nablab.api.leaderboard import Leaderboard, leaderboard
     from nablab.api.planning import PlannedComparison, plan
     from nablab.api.prediction import Predictions, predict
     from nablab.api.preparing import import_data, prepare
@@ -43,6 +44,7 @@ _HOMES = {
     "GradientCheck": "nablab.api.checking",
     "Inspection": "nablab.api.inspection",
     "Ladder": "nablab.api.laddering",
+    "Leaderboard": "nablab.api.leaderboard",
     "NablabError": "nablab.errors",
     "PlannedComparison": "nablab.api.planning",
     "Predictions": "nablab.api.prediction",
@@ -61,6 +63,7 @@ _HOMES = {
     "import_data": "nablab.api.preparing",
     "inspect": "nablab.api.inspection",
     "ladder": "nablab.api.laddering",
+    "leaderboard": "nablab.api.leaderboard",
     "list_runs": "nablab.api.records",
     "load": "nablab.api.sources",
     "make_dataset": "nablab.data.dataset",
@@ -85,6 +88,7 @@ __all__ = [
     "GradientCheck",
     "Inspection",
     "Ladder",
+    "Leaderboard",
     "NablabError",
     "PlannedComparison",
     "Predictions",
@@ -104,6 +108,7 @@ __all__ = [
     "import_data",
     "inspect",
     "ladder",
+    "leaderboard",
     "list_runs",
     "load",
     "make_dataset",

@@ -32,7 +32,7 @@ def write_html(view: ComparisonView, path: Path | str) -> None:
 
 def render_html(view: ComparisonView) -> str:
     """The report as a text. The same view gives the same text."""
-    script = _template_text("script.js")
+    script = template_text("script.js")
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (
         environment()
@@ -75,5 +75,5 @@ def environment() -> Environment:
     return made
 
 
-def _template_text(name: str) -> str:
+def template_text(name: str) -> str:
     return files("nablab.report").joinpath("templates", name).read_text(encoding="utf-8")

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: From one point to another.
+Line = tuple[tuple[float, float], tuple[float, float]]
+
+
 def scatter_figure(
     view: ComparisonView, points: Sequence[PointView], x_label: str, *, seconds: bool = False
 ) -> Figure:
@@ -53,8 +57,8 @@ def scatter_figure(
     percent_axis(axes)
     axes.margins(x=0.14, y=0.12)
     if tracks:
-        _log_axis(axes, seconds)
-        _name_tracks(figure, axes, tracks, places)
+        log_axis(axes, seconds)
+        name_tracks(figure, axes, tracks, places)
     return figure
 
 
@@ -78,7 +82,7 @@ def _draw_track(axes: Axes, track: Sequence[PointView], place: int) -> None:
         )
 
 
-def _log_axis(axes: Axes, seconds: bool) -> None:
+def log_axis(axes: Axes, seconds: bool) -> None:
     """A logarithmic x axis that reaches over a factor of four at least, with ticks that people read."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -119,10 +123,18 @@ def _time(seconds: float) -> str:
     return f"{1e6 * seconds:.4g} µs"
 
 
-def _name_tracks(
-    figure: Figure, axes: Axes, tracks: Sequence[Sequence[PointView]], places: dict[str, int]
+def name_tracks(
+    figure: Figure,
+    axes: Axes,
+    tracks: Sequence[Sequence[PointView]],
+    places: dict[str, int],
+    lines: Sequence[Line] = (),
 ) -> None:
-    """The name of each model beside its last point, where it covers least."""
+    """The name of each model beside its last point, where it covers least.
+
+    Args:
+        lines: level or upright ones, in the units of the axes, that names should keep off, too.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     axes.set_xlim(axes.get_xlim())  # what is measured now must not move any more
@@ -138,6 +150,7 @@ def _name_tracks(
     frame = Rectangle(area.x0, area.y0, area.width, area.height)
     ends = [_pixels(axes, track[-1].x, track[-1].accuracy) for track in tracks]
     obstacles = [one for track in tracks for point in track for one in _obstacles(axes, point)]
+    obstacles += [_along(axes, line) for line in lines]
     corners = place_labels(ends, [(box.width + 2, box.height) for box in boxes], obstacles, frame)
     for name, corner, box, end in zip(names, corners, boxes, ends, strict=True):
         across, up = figure.transFigure.inverted().transform(corner)
@@ -155,6 +168,11 @@ def _obstacles(axes: Axes, point: PointView) -> tuple[Rectangle, Rectangle]:
     x, y = _pixels(axes, point.x, point.accuracy)
     (_, low), (_, high) = _pixels(axes, point.x, point.low), _pixels(axes, point.x, point.high)
     return Rectangle(x - 6, y - 6, 12, 12), Rectangle(x - 2, low, 4, high - low)
+
+
+def _along(axes: Axes, line: Line) -> Rectangle:
+    (x1, y1), (x2, y2) = (_pixels(axes, *end) for end in line)
+    return Rectangle(min(x1, x2) - 1, min(y1, y2) - 1, abs(x2 - x1) + 2, abs(y2 - y1) + 2)
 
 
 def _lead(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
