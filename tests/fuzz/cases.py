@@ -61,7 +61,11 @@ def _cifar(random: Random) -> Case:
     classes = "airplane automobile bird cat deer dog frog horse ship truck"
     files["batches.meta.txt"] = classes.replace(" ", "\n").encode() + b"\n"
     name = random.choice(list(files))
-    files[name] = damage(random, files[name], originals.cifar_records(1))
+    if name.endswith(".bin") and _chance(random, 0.2):
+        label = 3073 * random.randrange(10)
+        files[name] = files[name][:label] + random.randbytes(1) + files[name][label + 1 :]
+    else:
+        files[name] = damage(random, files[name], originals.cifar_records(1))
     if _chance(random, 0.05):
         del files[name]
     if _chance(random, 0.3):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import struct
 import tarfile
+import warnings
+import zipfile
 from typing import Any
 
 import pytest
@@ -95,6 +98,21 @@ def test_tar(worker: Worker, reader: str, members: list[tuple[str, bytes, int, b
         block = header.tobuf(tarfile.GNU_FORMAT, errors="replace")
         blocks.append(block + content + bytes(-len(content) % 512))
     check(worker, Case({"a.tar": b"".join(blocks) + bytes(1024)}, "a.tar", reader))
+
+
+@given(members=st.lists(st.tuples(names, st.sampled_from([0, 8]), st.binary(max_size=99)), max_size=5))
+@SETTINGS
+@pytest.mark.parametrize("reader", ["members", "unpacked"])
+def test_zip(worker: Worker, reader: str, members: list[tuple[str, int, bytes]]) -> None:
+    file = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that come twice
+        for name, method, content in members:
+            info = zipfile.ZipInfo("x" * len(name))
+            info.filename = name.replace("\0", "")[:200]
+            info.compress_type = method
+            archive.writestr(info, content)
+    check(worker, Case({"a.zip": file.getvalue()}, "a.zip", reader))
 
 
 fields = st.one_of(

@@ -142,6 +142,7 @@ DANGERS: dict[str, tuple[Make, str]] = {
     "zip: drive": (renamed_zip(b"C:/evil"), "a drive letter"),
     "zip: backslash": (renamed_zip(b"..\\evil"), "a backslash"),
     "zip: NUL": (renamed_zip(b"a\0/../evil"), "a NUL in its name"),
+    "zip: no name": (zipped(""), "empty"),
     "zip: encrypted": (zipped("secret", flags=1), "encrypted"),
     "zip: twice": (written_twice, "there twice"),
     "zip: bzip2": (zipped("a", method=zipfile.ZIP_BZIP2), "packed by method 12"),

@@ -79,7 +79,7 @@ def _accepted(path: Path, info: zipfile.ZipInfo, names: Names) -> str | None:
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         what = "a symbolic link" if kind == stat.S_IFLNK else "a device or a pipe"
         raise UserError(f"{path}: member {shown(info.filename)} is {what}; only files and folders are taken")
-    is_folder = info.is_dir() or kind == stat.S_IFDIR
+    is_folder = info.filename.endswith("/") or kind == stat.S_IFDIR
     name = names.accept(info.filename, is_file=not is_folder)
     return None if is_folder else name
 
