@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -46,6 +47,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="nablab-fuzz-")  # also for what a dead one left
 
     def __enter__(self) -> Worker:
         return self
@@ -54,6 +56,7 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+        self._folder.cleanup()
 
     def run(self, kind: str, seed: int) -> Result:
         """The case of that number."""
@@ -66,7 +69,7 @@ class Worker:
 
     def _result(self, kind: str, seed: int, order: dict[str, Any]) -> Result:
         if self._process is None:
-            self._process = _start()
+            self._process = _start(self._folder.name)
         process = self._process
         process.stdin.write(json.dumps(order).encode() + b"\n")
         process.stdin.flush()
@@ -74,6 +77,8 @@ class Worker:
         line = process.stdout.readline() if ready else b""
         if line.endswith(b"\n"):
             return Result(kind, seed, **json.loads(line))
+        if not ready:
+            process.kill()
         what = _death(process) if ready else f"stood still for {_PATIENCE:.0f} s"
         self._stop()
         return Result(kind, seed, what, failed=True)
@@ -110,14 +115,14 @@ def run_all(cases: Iterable[tuple[str, int]], workers: int) -> Iterator[Result]:
         yield from executor.map(run, cases)
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(folder: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "fuzz.worker"],
         cwd=Path(__file__).parent.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # libtiff says there what it also reports
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TMPDIR": folder},
     )
 
 

@@ -22,7 +22,10 @@ from .oracle import MOST_BYTES, MOST_SECONDS, Finding, judge
 
 
 def run(case: Case, folder: Path) -> dict[str, Any]:
-    """The outcome of a case in a new folder, with the memory (KiB) and seconds that it took."""
+    """The outcome of a case in a new folder, with the memory (KiB) and seconds that it took.
+
+    The folder goes afterwards, with the one around it.
+    """
     forgotten: list[str] = []
     sys.unraisablehook = lambda raised: forgotten.append(f"{raised.exc_value!r}")  # files left open
     before, begun = _begin(), time.process_time()
@@ -33,7 +36,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     except Finding as finding:
         outcome, failed = str(finding), True
     seconds = time.process_time() - begun
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder.parent, ignore_errors=True)
     kib = _status("VmHWM") - before
     gc.collect()
     if not failed and forgotten:
@@ -77,13 +80,12 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints must not be taken for an answer
     gc.collect()
     gc.freeze()
-    with tempfile.TemporaryDirectory(prefix="nablab-fuzz-") as base:
-        for number, line in enumerate(sys.stdin):
-            try:
-                answer = run(_case(cast(dict[str, Any], json.loads(line))), Path(base, str(number)))
-            except Exception as error:  # of ours: the case could not be made
-                answer = {"outcome": f"no case: {error!r}", "failed": True}
-            answers.write(json.dumps(answer) + "\n")
+    for line in sys.stdin:
+        try:
+            answer = run(_case(cast(dict[str, Any], json.loads(line))), Path(tempfile.mkdtemp(), "case"))
+        except Exception as error:  # of ours: the case could not be made
+            answer = {"outcome": f"no case: {error!r}", "failed": True}
+        answers.write(json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":
