@@ -61,11 +61,11 @@ def test_every_layer_of_the_catalog_is_on_its_drawing(name: str) -> None:
     assert_tidy(svg)
     written = texts(svg)
     for row in rows:
-        assert any(text == row.layer or text.startswith(f"{row.layer} ·") for text in written) or (
-            row.layer == "Res"
+        beside = ".project" in row.path or ".shortcut." in row.path
+        assert row.layer == "Res" or any(
+            text == row.layer or (beside and row.layer in re.split(" · |-", text)) for text in written
         ), row
-    for row in rows:
-        if row.layer[0].isdigit() and ".project" not in row.path:
+        if row.layer[0].isdigit() and not beside:
             assert shape_text(row.output_shape) in written
             assert f"{row.parameters:,} parameters" in written
     assert ElementTree.fromstring(svg).attrib["aria-label"] == name
@@ -80,6 +80,39 @@ def test_a_residual_block_has_its_sum_and_its_projection() -> None:
     assert projections == [f"32C1s2 · {16 * 32 + 32}"]
 
 
+def test_a_written_shortcut_stands_beside_its_block_with_all_of_its_layers() -> None:
+    rows = trace(parse("8C3-Res(16C3s2-BatchNorm-ReLU-16C3|16C1s2b0-BatchNorm)-K"), (1, 28, 28), 10)
+    svg = spec_svg(rows)
+    assert "16C1s2b0-BatchNorm" in texts(svg)  # for the count of its parameters there is no room
+    for hint in ("1.shortcut.0: 16C1s2b0", f"{8 * 16} parameters", "1.shortcut.1: BatchNorm"):
+        assert hint in svg
+    short = spec_svg(trace(parse("8C3-Res(16C3s2-BatchNorm-ReLU-16C3|16C1s2b0)-K"), (1, 28, 28), 10))
+    assert f"16C1s2b0 · {8 * 16}" in texts(short)
+
+
+def test_what_is_repeated_is_drawn_once_and_says_how_often() -> None:
+    block = "Res(16C3-BatchNorm-ReLU-16C3-BatchNorm)-ReLU"
+    rows = trace(parse(f"16C3-ReLU-{block}-Res(32C3s2)-ReLU-5x(Res(32C3-Tanh-32C3)-ReLU)-K"), (1, 28, 28), 10)
+    svg = spec_svg(rows)
+    assert_tidy(svg)
+    written = texts(svg)
+    assert [text for text in written if "×" in text and " × " not in text] == ["5 ×"]
+    assert written.count("Tanh") == 1
+    assert written.count("+") == 3
+    assert written.count("16C3") == 3
+
+
+def test_what_differs_is_never_drawn_as_one() -> None:
+    widths = "-".join(f"Res({n}C3-ReLU-{n}C3)" for n in (8, 8, 9, 9, 8, 8))
+    assert "2 ×" not in texts(spec_svg(trace(parse(f"8C3-{widths}-K"), (1, 12, 12), 10)))
+    for text in ("8C3-4x(Res(8C3-8C3)-MaxPool1)-K", "8C3-4x(Res(8C3-8C3)-MaxPool2)-K"):
+        assert ("4 ×" in texts(spec_svg(trace(parse(text), (1, 32, 32), 10)))) == ("MaxPool1" in text)
+
+
+def test_a_few_small_layers_are_drawn_out() -> None:
+    assert texts(spec_svg(trace(parse("3x(100-ReLU)-K"), (100,), 10))).count("100") == 7
+
+
 def test_nested_blocks_have_a_lane_each() -> None:
     flat = view_box(spec_svg(trace(parse("8C3-Res(8C3)-K"), (1, 8, 8), 10)))
     nested = view_box(spec_svg(trace(parse("8C3-Res(8C3-Res(8C3))-K"), (1, 8, 8), 10)))
@@ -92,9 +125,8 @@ def test_small_layers_share_the_box_of_the_layer_before_them() -> None:
 
 
 def test_a_deep_network_goes_on_in_the_next_columns() -> None:
-    rows = trace(
-        parse("16C3-18x(Res(16C3-BatchNorm-ReLU-16C3-BatchNorm)-ReLU)-GlobalAvgPool-K"), (1, 28, 28), 10
-    )
+    blocks = "-".join(f"Res({n}C3-BatchNorm-ReLU-{n}C3-BatchNorm)-ReLU" for n in range(16, 34))
+    rows = trace(parse(f"16C3-{blocks}-GlobalAvgPool-K"), (1, 28, 28), 10)
     svg = spec_svg(rows)
     assert_tidy(svg)
     width, height = view_box(svg)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from nablab.models import spec as layers
+from nablab.models.repeats import repeats
 from nablab.models.spec import Layer, Residual, Spec
 
 
@@ -16,6 +18,16 @@ def to_text(spec: Spec) -> str:
     '20C5-ReLU-100-Dropout0.5-100-Dropout0.5-K'
     """
     return _join(spec.layers)
+
+
+def short_text(spec: Spec) -> str:
+    """A network for people: as `to_text`, but what stands three times in a row or more is written once.
+
+    >>> from nablab.models.language import parse
+    >>> short_text(parse("8C3-ReLU-Res(8C3)-ReLU-Res(8C3)-ReLU-Res(8C3)-ReLU-K"))
+    '8C3-ReLU-3x(Res(8C3)-ReLU)-K'
+    """
+    return _join(spec.layers, folded=True)
 
 
 def layer_text(layer: Layer) -> str:
@@ -37,12 +49,32 @@ def layer_text(layer: Layer) -> str:
         case layers.LeakyReLU(slope):
             return "LeakyReLU" if slope == layers.LeakyReLU.slope else f"LeakyReLU{_decimal(slope)}"
         case Residual(body, shortcut):
-            return f"Res({_join(body)}|{_join(shortcut)})" if shortcut else f"Res({_join(body)})"
+            return _residual(_join(body), _join(shortcut))
     return layer.word
 
 
-def _join(sequence: tuple[Layer, ...]) -> str:
-    return "-".join(layer_text(layer) for layer in sequence)
+def _join(sequence: Sequence[Layer], folded: bool = False) -> str:
+    if not folded:
+        return "-".join(layer_text(layer) for layer in sequence)
+    parts = []
+    for stretch, times in repeats(sequence, leads=_is_weighty):
+        text = "-".join(_folded(layer) for layer in stretch)
+        parts.append(text if times == 1 else f"{times}x({text})" if len(stretch) > 1 else f"{times}x{text}")
+    return "-".join(parts)
+
+
+def _folded(layer: Layer) -> str:
+    if not isinstance(layer, Residual):
+        return layer_text(layer)
+    return _residual(_join(layer.body, folded=True), _join(layer.shortcut, folded=True))
+
+
+def _residual(body: str, shortcut: str) -> str:
+    return f"Res({body}|{shortcut})" if shortcut else f"Res({body})"
+
+
+def _is_weighty(layer: Layer) -> bool:
+    return isinstance(layer, Residual | layers.Conv | layers.DepthwiseConv | layers.Linear)
 
 
 def _option(letter: str, value: int | None, default: int | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from nablab.models.model import LayerRow
+from nablab.models.repeats import repeats
 from nablab.report.graph_columns import Stack, draw_in_columns
 from nablab.report.graph_pieces import (
     GAP,
@@ -14,10 +15,13 @@ from nablab.report.graph_pieces import (
     Block,
     Box,
     Piece,
+    Repeat,
     Terminal,
     draw_stack,
     is_main,
     layer_line,
+    shortcut_of,
+    stack_height,
 )
 from nablab.report.graph_svg import ACTIVATION, DROPOUT, NORMALISATION, Drawing, kind_of, shape_text
 from nablab.report.words import short
@@ -25,17 +29,21 @@ from nablab.report.words import short
 #: Kinds that are drawn in one box with the layer before them.
 JOINED = (NORMALISATION, ACTIVATION, DROPOUT)
 
+#: Repeats that take fewer pixels than this below each other are drawn out: a frame is no easier to read.
+WORTH_FOLDING = 240.0
+
 
 def spec_svg(rows: Sequence[LayerRow], title: str = "Network") -> str:
     """The network of a layer table as an SVG element, at most 900 pixels wide.
 
     Convolutions and linear layers are boxes joined with the normalisation, activation and dropout that
-    follow them; a residual block has its skip connection beside it, with the projection where there is
-    one. A deep network goes on in the next column.
+    follow them; a residual block has its skip connection beside it, with the projection or shortcut where
+    there is one. What stands three times in a row or more is drawn once, in a frame that says how often. A
+    deep network goes on in the next column.
 
     Args:
         rows: as `nablab.models.shapes.trace` gives them. The rows of a residual block at `3` have paths
-            `3.body.0`, `3.body.1`, ...; its projection any other path under `3.`.
+            `3.body.0`, `3.body.1`, ...; its projection or shortcut any other path under `3.`.
         title: what a screen reader announces.
     """
     pieces: list[Piece] = _pieces([(tuple(row.path.split(".")), row) for row in rows])
@@ -69,11 +77,36 @@ def _pieces(rows: Sequence[tuple[tuple[str, ...], LayerRow]]) -> list[Piece]:
             pieces.append(_block(members))
             continue
         for _, row in members:
-            if not (open_box and is_main(open_box[0].layer) and kind_of(row.layer) in JOINED):
+            if not (open_box and _joins(row, open_box)):
                 close()
             open_box.append(row)
     close()
-    return pieces
+    return _folded(pieces)
+
+
+def _folded(pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces with what is repeated drawn once, where that saves a good part of a column."""
+    folded: list[Piece] = []
+    done = 0
+    for stretch, times in repeats(pieces, leads=_is_weighty):
+        here = range(done, done + times * len(stretch))
+        done = here.stop
+        if (times - 1) * stack_height(stretch) > WORTH_FOLDING:
+            folded.append(Repeat(tuple(stretch), times))
+        else:
+            folded += [pieces[i] for i in here]  # each with its own hint
+    return folded
+
+
+def _joins(row: LayerRow, box: Sequence[LayerRow]) -> bool:
+    """Whether a layer shares the box before it: that of a main layer, or of a normalisation that it bends."""
+    if is_main(box[0].layer):
+        return kind_of(row.layer) in JOINED
+    return kind_of(box[-1].layer) is NORMALISATION and kind_of(row.layer) is ACTIVATION
+
+
+def _is_weighty(piece: Piece) -> bool:
+    return isinstance(piece, Block) or (isinstance(piece, Box) and is_main(piece.lines[0].layer))
 
 
 def _block(members: Sequence[tuple[tuple[str, ...], LayerRow]]) -> Block:
@@ -81,7 +114,7 @@ def _block(members: Sequence[tuple[tuple[str, ...], LayerRow]]) -> Block:
     body = [(path[2:], row) for path, row in members if len(path) > 2 and path[1] == "body"]
     others = [row for path, row in members if len(path) > 1 and path[1] != "body"]
     last = members[-1][1]
-    return Block(tuple(_pieces(body)), others[0] if others else None, last.output_shape)
+    return Block(tuple(_pieces(body)), shortcut_of(others), last.output_shape)
 
 
 def _describe(rows: Sequence[LayerRow]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from nablab.models.model import LayerRow
@@ -43,6 +43,10 @@ class Piece(Protocol):
     def lanes(self) -> int:
         """How many skip connections nest beside its boxes."""
 
+    @property
+    def begins_with_line(self) -> bool:
+        """Whether the line to it goes on inside, so that the arrow head is there."""
+
     def draw(self, drawing: Drawing, x: float, y: float) -> None:
         """Draw it with its upper left corner at (x, y)."""
 
@@ -58,7 +62,7 @@ def draw_stack(drawing: Drawing, pieces: Sequence[Piece], x: float, y: float) ->
     for index, piece in enumerate(pieces):
         if index:
             drawing.line(f"M{number(centre)} {number(y)}V{number(y + GAP - 1)}")
-            if not isinstance(piece, Block):  # it starts with a branch and has an arrow after that
+            if not piece.begins_with_line:
                 drawing.arrow_head(centre, y + GAP - 1)
             y += GAP
         piece.draw(drawing, x, y)
@@ -85,6 +89,10 @@ class Terminal:
     def lanes(self) -> int:
         return 0
 
+    @property
+    def begins_with_line(self) -> bool:
+        return False
+
     def draw(self, drawing: Drawing, x: float, y: float) -> None:
         width = 40 + _CHARACTER * (len(self.name) + len(self.shape))
         left = x + (WIDTH - width) / 2
@@ -100,7 +108,7 @@ class Line:
 
     layer: str
     right: str
-    hint: str  #: shown when pointed at
+    hint: str = field(compare=False)  #: shown when pointed at; names the layer's place, too
     second: tuple[str, str] = ("", "")
 
     @property
@@ -150,6 +158,10 @@ class Box:
     def lanes(self) -> int:
         return 0
 
+    @property
+    def begins_with_line(self) -> bool:
+        return False
+
     def draw(self, drawing: Drawing, x: float, y: float) -> None:
         inset = 0.0 if any(self.lines[0].second) else 24.0
         left, width, top = x + inset, WIDTH - 2 * inset, y
@@ -162,12 +174,40 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """What stands on the other way of a residual block."""
+
+    layers: str
+    parameters: int
+    hint: str = field(compare=False)
+
+    def label(self, room: float) -> str:
+        """What to write in so many pixels: the count of parameters only where it fits as well."""
+        both = f"{self.layers} · {self.parameters:,}"
+        most = max(int((room - 8) / _CHARACTER), 3)
+        return both if len(both) <= most else clipped(self.layers, most)
+
+
+def shortcut_of(rows: Sequence[LayerRow]) -> Shortcut | None:
+    """The projection or the written shortcut whose layers these are; None where there are none."""
+    if not rows:
+        return None
+    parameters = sum(row.parameters for row in rows)
+    hint = "; ".join(layer_line(row).hint for row in rows)
+    return Shortcut("-".join(row.layer for row in rows), parameters, hint)
+
+
+@dataclass(frozen=True)
 class Block:
-    """body(x) + x, or body(x) + projection(x)."""
+    """body(x) + x, or body(x) + shortcut(x)."""
 
     body: tuple[Piece, ...]
-    projection: LayerRow | None
+    shortcut: Shortcut | None
     output_shape: tuple[int, ...]
+
+    @property
+    def begins_with_line(self) -> bool:
+        return True
 
     @property
     def lanes(self) -> int:
@@ -180,7 +220,7 @@ class Block:
     def draw(self, drawing: Drawing, x: float, y: float) -> None:
         centre, plus = x + WIDTH / 2, y + self.height - 11
         drawing.line(f"M{number(centre)} {number(y)}V{number(y + 13)}")
-        if not (self.body and isinstance(self.body[0], Block)):
+        if not self.body[0].begins_with_line:
             drawing.arrow_head(centre, y + 13)
         end = draw_stack(drawing, self.body, x, y + 14)
         drawing.line(f"M{number(centre)} {number(end)}V{number(plus - 11)}")
@@ -193,16 +233,49 @@ class Block:
         down, end = f"M{number(centre)} {number(top)}H{number(lane - 8)}q8 0 8 8", number(bottom - 8)
         across = f"q0 8 -8 8H{number(centre + 11)}"
         drawing.circle(drawing.root, centre, top, 3, fill_opacity=".6")
-        if self.projection is None:
+        if self.shortcut is None:
             drawing.line(f"{down}V{end}{across}")
             return
-        label = f"{self.projection.layer} · {self.projection.parameters:,}"
+        label = self.shortcut.label(bottom - top - 36)
         middle, length = (top + bottom) / 2, min(_CHARACTER * len(label) + 16, bottom - top - 36)
         drawing.line(f"{down}V{number(middle - length / 2)}")
         drawing.line(f"M{number(lane)} {number(middle + length / 2)}V{end}{across}")
-        group = drawing.group(layer_line(self.projection).hint)
+        group = drawing.group(self.shortcut.hint)
         kind = {"fill": CONVOLUTION.colour, "fill_opacity": ".14", "stroke": CONVOLUTION.colour}
         rectangle(group, lane - 10, middle - length / 2, 20, length, radius=5, **kind)
         turned = {"transform": f"rotate(-90 {number(lane)} {number(middle)})", "text_anchor": "middle"}
-        label = clipped(label, max(int((length - 8) / _CHARACTER), 3))
         text(group, lane, middle + 4, label, font_family=MONO, font_size="11", **turned)
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Pieces that stand several times in a row, drawn once in a frame that says how often."""
+
+    pieces: tuple[Piece, ...]
+    times: int
+
+    @property
+    def lanes(self) -> int:
+        return max(piece.lanes for piece in self.pieces)
+
+    @property
+    def begins_with_line(self) -> bool:
+        return True
+
+    @property
+    def height(self) -> float:
+        return 22 + stack_height(self.pieces) + 10
+
+    def draw(self, drawing: Drawing, x: float, y: float) -> None:
+        centre, bottom = x + WIDTH / 2, y + self.height
+        right = x + WIDTH + (LANE * self.lanes + 5 if self.lanes else 7)
+        drawing.line(
+            f"M{number(x - 7)} {number(y)}H{number(right)}V{number(bottom)}H{number(x - 7)}Z", dashed=True
+        )
+        group = drawing.group(f"{self.times} times in a row, each with numbers of its own")
+        text(group, x + 2, y + 15, f"{self.times} ×", font_size="13", font_weight="600")
+        drawing.line(f"M{number(centre)} {number(y)}V{number(y + 21)}")
+        if not self.pieces[0].begins_with_line:
+            drawing.arrow_head(centre, y + 21)
+        end = draw_stack(drawing, self.pieces, x, y + 22)
+        drawing.line(f"M{number(centre)} {number(end)}V{number(bottom)}")
