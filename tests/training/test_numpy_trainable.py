@@ -50,6 +50,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "tail": {"averaging": "tail"},
     "augmentation": {"augmentation": "flip,shift:1"},
     "early stopping": {"early_stopping": 1, "lr": 0.1},
+    "frozen": {"freeze": "0"},
+    "slower by depth": {"layer_decay": 0.5, "optimizer": "adamw", "lr": 0.003},
 }
 
 

@@ -39,6 +39,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "penalties": {"l1": 0.001, "label_smoothing": 0.1, "clip_norm": 0.1, "class_weights": "balanced"},
     "bfloat16": {"precision": "bfloat16"},
     "sparse": {"evaluate_every": 3, "validation": 0.0},
+    "frozen": {"freeze": "features", "averaging": "ema"},
+    "slower by depth": {"layer_decay": 0.5, "optimizer": "rmsprop"},
 }
 
 Stored = tuple[str, Arrays, Arrays]

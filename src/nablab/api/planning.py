@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nablab.data.dataset import Dataset
+    from nablab.models.model import Model
     from nablab.runs.experiment import Experiment
     from nablab.runs.planned import DataReference, Plan
 
@@ -44,6 +45,7 @@ class Request:
     jobs: int | Literal["auto"] | None = None
     budget: str | float | None = None
     out: str | Path | None = None
+    init: str | Path | None = None
 
 
 class PlannedComparison:
@@ -134,6 +136,7 @@ def plan(
     jobs: int | Literal["auto"] | None = None,
     budget: str | float | None = None,
     out: str | Path | None = None,
+    init: str | Path | None = None,
     **changes: Any,
 ) -> PlannedComparison:
     """What `compare` would do with the same arguments, how long it would take and how much memory.
@@ -145,7 +148,7 @@ def plan(
     """
     request = Request(
         as_list(models), data, fractions, seeds, test_fraction, resample, recipe, preset, changes,
-        config, jobs, budget, out,
+        config, jobs, budget, out, init,
     )  # fmt: skip
     return PlannedComparison(make_plan(request, calibrate=True))
 
@@ -157,12 +160,11 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
         UserError: unknown models, data or presets; values out of range; a folder in use; as
             `nablab.runs.plan.make_plan`.
     """
-    from nablab.models.reference import resolve_all
     from nablab.runs import plan as runs
     from nablab.runs.experiment import Experiment, read_experiment
 
     experiment = Experiment() if request.config is None else read_experiment(request.config)
-    models = resolve_all(list(request.models or experiment.models or default_models()))
+    models = _models(request, experiment)
     dataset, reference = _data(request, experiment)
     return runs.make_plan(
         models,
@@ -178,6 +180,18 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
         calibrate=calibrate,
         data=reference,
     )
+
+
+def _models(request: Request, experiment: Experiment) -> tuple[Model, ...]:
+    """The models, resolved; with `init` all of them start from it, by default the network that it is of."""
+    from nablab.models.reference import resolve, resolve_all
+    from nablab.models.started import start_from
+    from nablab.runs.start import network_of
+
+    named = list(request.models or experiment.models)
+    if request.init is None:
+        return resolve_all(named or default_models())
+    return resolve_all([start_from(resolve(m), request.init) for m in named or [network_of(request.init)]])
 
 
 def default_models() -> tuple[str, ...]:

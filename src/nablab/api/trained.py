@@ -95,7 +95,8 @@ class TrainedRun:
         rows = [
             ("status", self.record.status),
             ("model", model.detail if model.detail != model.label else model.label),
-            ("parameters", "" if model.parameters is None else words.number(model.parameters)),
+            ("starts from", "" if self.record.start is None else self.record.start.summary),
+            ("parameters", self._parameters()),
             ("MACs an image", "" if model.macs is None else words.number(model.macs)),
             ("data", f"{data.name}: {data.n_train:,} training images ({words.share(data.fraction)}), "
                      f"{data.n_validation:,} for validation, {data.n_test:,} test images"),
@@ -109,6 +110,18 @@ class TrainedRun:
                 )
             )
         return rows
+
+    def _parameters(self) -> str:
+        """How many, and how many of them were trained."""
+        model = self.record.model
+        if model.parameters is None:
+            return ""
+        every = words.number(model.parameters)
+        if model.trained is None:
+            return every
+        return (
+            f"{every}, of which {words.number(model.trained)} are trained; frozen: {', '.join(model.frozen)}"
+        )
 
     def _came_of_it(self) -> list[tuple[str, str]]:
         if self.record.failure is not None:

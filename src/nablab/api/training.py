@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nablab.api.comparison import Comparison
 from nablab.api.planning import Request, as_list, make_plan
 from nablab.api.trained import TrainedRun
+from nablab.errors import UserError
 
 if TYPE_CHECKING:
     from nablab.data.dataset import Dataset
@@ -30,6 +31,7 @@ def compare(
     jobs: int | Literal["auto"] | None = None,
     budget: str | float | None = None,
     out: str | Path | None = None,
+    init: str | Path | None = None,
     progress: bool = True,
     **changes: Any,
 ) -> Comparison:
@@ -49,6 +51,9 @@ def compare(
         jobs: runs at a time; `auto` decides by cores and models.
         budget: what all may take, e.g. `"10m"` or seconds; epochs, then seeds, are lowered to keep to it.
         out: folder of the results; by default `runs/<time>-<name>`.
+        init: a run's folder or a `.safetensors` file, whose weights all of `models` start from; by default
+            the network of that run. To compare with one that starts from chance, write the models
+            `["lenet", "lenet@RUN"]` instead.
         progress: show it.
         changes: of the recipe, e.g. `epochs=5, lr=1e-3`.
 
@@ -60,7 +65,7 @@ def compare(
     """
     request = Request(
         as_list(models), data, fractions, seeds, test_fraction, resample, recipe, preset, changes,
-        config, jobs, budget, out,
+        config, jobs, budget, out, init,
     )  # fmt: skip
     plan = make_plan(request)
     _run(plan, progress=progress)
@@ -68,7 +73,7 @@ def compare(
 
 
 def train(
-    model: Any,
+    model: Any = None,
     data: str | Path | Dataset | None = None,
     *,
     fraction: float | None = None,
@@ -76,22 +81,25 @@ def train(
     recipe: Recipe | None = None,
     preset: str | None = None,
     out: str | Path | None = None,
+    init: str | Path | None = None,
     progress: bool = True,
     **changes: Any,
 ) -> TrainedRun:
     """Train one model once.
 
     Args:
-        model: one of those that `compare` takes.
-        data, fraction, test_fraction, recipe, preset, out, progress, changes: as in `compare`.
+        model: one of those that `compare` takes; with `init` it may be left out.
+        data, fraction, test_fraction, recipe, preset, out, init, progress, changes: as in `compare`.
 
     Raises:
         UserError: anything that can be known to fail, before anything is trained.
         RunFailed: it failed, for example because its loss stopped being a number.
     """
+    if model is None and init is None:
+        raise UserError("which model? For example: lenet")
     request = Request(
-        [model], data, None if fraction is None else [fraction], 1, test_fraction, None, recipe,
-        preset, changes, out=out,
+        [] if model is None else [model], data, None if fraction is None else [fraction], 1, test_fraction,
+        None, recipe, preset, changes, out=out, init=init,
     )  # fmt: skip
     plan = make_plan(request)
     _run(plan, progress=progress)
@@ -146,6 +154,9 @@ def _run(plan: Plan, *, resume: bool = False, progress: bool) -> None:
 
     if progress and plan.dataset.hint:
         tell(f"{plan.dataset.name}: {plan.dataset.hint}")
+    if progress and not resume:
+        for label, kept in plan.starts.items():
+            tell(f"{label} starts from {kept.record.summary}")
     try:
         watch(plan, execute(plan, resume=resume), show=progress)
     except KeyboardInterrupt:

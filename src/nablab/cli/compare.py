@@ -12,6 +12,7 @@ from nablab.cli.options import (
     RUNS,
     DataOptions,
     Fractions,
+    Init,
     Jobs,
     Out,
     OutputOptions,
@@ -39,6 +40,7 @@ def compare(
     budget: Annotated[str | None, option(RUNS, "Train less to keep to a time, e.g. 10m.")] = None,
     dry_run: Annotated[bool, option(RUNS, "Only say what would run, how long, how much memory.")] = False,
     out: Out = None,
+    init: Init = None,
     config: Annotated[Path | None, option(RESULTS, "Repeat what an experiment.toml describes.")] = None,
     resume: Annotated[Path | None, option(RESULTS, "Go on with what was interrupted in a folder.")] = None,
     add: Annotated[
@@ -62,6 +64,7 @@ def compare(
         "jobs": jobs,
         "budget": budget,
         "out": out,
+        "init": init,
         **given(recipe),
     }
     progress = not output.quiet

@@ -85,8 +85,17 @@ Jobs = Annotated[
         metavar="N",
     ),
 ]
+Fast = Annotated[bool, option(RUNS, "Let scikit-learn-intelex fit estimators, where it is installed.")]
 TestFraction = Annotated[float | None, option(RUNS, "Share of the test set. [1]")]
 Out = Annotated[Path | None, option(RESULTS, "Folder for the results. [runs/TIME-NAME]")]
+Init = Annotated[
+    Path | None,
+    option(
+        RUNS,
+        "Start from the weights of a run, or of a .safetensors file. Beside a start from chance: "
+        "lenet lenet@RUN.",
+    ),
+]
 Preset = Annotated[str | None, option(RECIPE, "Where to start from: default, handout or fast.")]
 
 
@@ -167,3 +176,17 @@ def check_alone(what: str, models: Sequence[str], images: DataOptions, asked: Ma
     extra = [*models, *(f"--{name.replace('_', '-')}" for name, value in options if value is not None)]
     if extra:
         raise UserError(f"{what} goes on as that comparison was planned; leave out {' '.join(extra)}")
+
+
+def by_intelex(models: tuple[str, ...]) -> tuple[str, ...]:
+    """The models of `--fast`: scikit-learn-intelex is to fit its estimators.
+
+    Raises:
+        UserError: there is none among them.
+    """
+    from nablab.models.reference import faster
+
+    changed = tuple(map(faster, models))
+    if changed == models:
+        raise UserError("--fast is for estimators of scikit-learn, and none is named: nablab train svc --fast")
+    return changed

@@ -11,10 +11,13 @@ from nablab.cli.options import (
     RESULTS,
     RUNS,
     DataOptions,
+    Fast,
+    Init,
     Out,
     OutputOptions,
     Preset,
     TestFraction,
+    by_intelex,
     check_alone,
     option,
 )
@@ -33,7 +36,9 @@ def train(
         float | None, option(RUNS, "Share of the full training set. [all that is here]")
     ] = None,
     test_fraction: TestFraction = None,
+    fast: Fast = False,
     out: Out = None,
+    init: Init = None,
     resume: Annotated[Path | None, option(RESULTS, "Go on with what was interrupted in a folder.")] = None,
     preset: Preset = None,
     recipe: RecipeOptions = RecipeOptions(),  # noqa: B008
@@ -47,14 +52,17 @@ def train(
         "test_fraction": test_fraction,
         "preset": preset,
         "out": out,
+        "init": init,
         **given(recipe),
     }
     progress = not output.quiet
+    if fast:
+        (model,) = by_intelex((model or "",))
     if resume is not None:
         check_alone("--resume FOLDER", [model] if model else [], images, asked)
         comparison = nablab.resume(resume, progress=progress)
         run = nablab.show_run(comparison.folder)
-    elif model is None:
+    elif model is None and init is None:
         raise UserError("which model? For example: nablab train lenet")
     else:
         run = nablab.train(model, images.load(progress=progress), progress=progress, **asked)

@@ -76,3 +76,4 @@ class Model:
     seeded: bool = True  #: False where the seed changes nothing (nearest neighbours, SVC)
     engine: Engine = "torch"  #: what computes a network; estimators have none
     slow: str = ""  #: for estimators that take long at full size: a line to announce it with
+    start: str = ""  #: a run's folder, or a file, whose weights a network starts from; empty: from chance

@@ -3,7 +3,8 @@
 A name of the catalog (`lenet`), of an estimator (`svc`), a string of the layer language, a class, function
 or object in a file (`my_net.py:MyNet`); and in Python also a `Spec`, a live `nn.Module` class or object, a
 function that returns a module, or an estimator of scikit-learn. `numpy:` before a name of the catalog or a
-string of layers lets our own engine run it.
+string of layers lets our own engine run it. After a network, `@` and a run's folder or a `.safetensors` file
+name the weights that it starts from (`lenet@results/runs/lenet-f1-s0`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from nablab.models.live import is_model, model_of_object
 from nablab.models.model import Model
 from nablab.models.printing import to_text
 from nablab.models.spec import Spec
+from nablab.models.started import divide, start_from
 from nablab.models.user_code import describe_source, load_file
 
 #: Before a network: our own engine runs it.
@@ -95,6 +97,9 @@ def _named(text: str) -> Model:
         return _network(name, name, CATALOG[name].spec)
     if name in ESTIMATORS:
         return _estimator(name)
+    network, start = divide(text)
+    if start and network.lower().replace("-", "_") not in ESTIMATORS:
+        return start_from(_named(network), start)
     if name.startswith(_ON_NUMPY):
         return _on_numpy(text, text[len(_ON_NUMPY) :].strip())
     if in_file := _IN_FILE.fullmatch(text):

@@ -42,6 +42,23 @@ def read_tensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise UserError(f"cannot read {path}: {error}") from error
 
 
+def parse_tensors(content: bytes, where: str) -> dict[str, Array]:
+    """The tensors in the bytes of a safetensors file; `where` names it in errors.
+
+    Raises:
+        UserError: it is damaged, or holds a type that NumPy has not (bfloat16).
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise UserError(f"cannot read {where}: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise UserError(f"cannot read {where}: NumPy has no numbers of its type {error}") from error
+
+
 def write_arrays(path: Path, **arrays: Array) -> None:
     """A compressed NumPy archive, whole or not at all.
 

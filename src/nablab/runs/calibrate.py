@@ -80,9 +80,9 @@ def _time_network(plan: Plan, model: Model) -> _Pace:
     """Some steps and an evaluation of a network that is then thrown away."""
     from nablab.training.engines import make_trainable
 
-    recipe = plan.recipe
+    recipe, kept = plan.recipe_of(model), plan.starts.get(model.label)
     data = _few(plan, (_STEPS + _WARM_UP) * recipe.batch_size)
-    net = make_trainable(model, data, recipe)
+    net = make_trainable(model, data, recipe, kept.start if kept else None)
     feed = batches(data, recipe, 0)
     step = _median_seconds(lambda: net.step(next(feed), recipe.lr), steps_per_epoch(data, recipe))
     image = _scoring_seconds(net.scores, data)
@@ -166,7 +166,10 @@ def _few(plan: Plan, images: int) -> TrainingData:
     cut = _split(plan, max(plan.fractions))
     nothing = cut.validation[:0]
     few = replace(cut, train=cut.train[:images], validation=nothing, test=cut.test[:_SCORED])
-    return prepare(plan.dataset, few, plan.recipe)
+    recipe = plan.recipe
+    if recipe.preprocessing == "init":  # another run's numbers take as long
+        recipe = recipe.but(preprocessing="standardize")
+    return prepare(plan.dataset, few, recipe)
 
 
 def _memory(plan: Plan, model: Model) -> Callable[[Split], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
@@ -14,8 +14,10 @@ from nablab.runs.describe import describe_model
 from nablab.runs.environment import describe_environment
 from nablab.runs.planned import DataReference, Plan, PlannedRun
 from nablab.runs.record import DataRecord, Environment, ModelRecord, RunRecord
+from nablab.runs.start import KeptStart
 from nablab.runs.store import RunFolder
 from nablab.training.recipe import Recipe
+from nablab.training.tuning import tuning_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,7 @@ class Job:
         folder: where it is stored.
         test_fraction: of the test set.
         jobs: runs that compute at the same time, this one included.
+        start: what it starts from, where that is not chance.
     """
 
     folder: RunFolder
@@ -35,6 +38,7 @@ class Job:
     data: DataReference
     test_fraction: float = 1.0
     jobs: int = 1
+    start: KeptStart | None = None
 
     @property
     def epochs(self) -> int:
@@ -64,6 +68,7 @@ def job_of(plan: Plan, run: PlannedRun) -> Job:
         data=plan.data,
         test_fraction=plan.test_fraction,
         jobs=plan.jobs,
+        start=plan.starts.get(run.label),
     )
 
 
@@ -94,12 +99,24 @@ def first_record(job: Job) -> RunRecord:
         data=_data(job),
         recipe=job.run.recipe.to_dict(),
         environment=_environment(job),
+        start=None if job.start is None else job.start.record,
     )
 
 
 def model_record(job: Job) -> ModelRecord:
     """The model with its layers and costs; a user's module may fail here."""
-    return describe_model(job.model, job.dataset.input_shape, len(job.dataset.classes))
+    described = describe_model(job.model, job.dataset.input_shape, len(job.dataset.classes))
+    recipe = job.run.recipe
+    if not recipe.freeze:
+        return described
+    new_head = job.start is not None and bool(job.start.record.new)
+    parts = tuning_of(recipe, described.layers, new_head=new_head, model=described.label)
+    frozen = [row for row in described.layers if row.parameters and parts.freeze(row.path)]
+    return replace(
+        described,
+        trained=(described.parameters or 0) - sum(row.parameters for row in frozen),
+        frozen=tuple(row.path for row in frozen),
+    )
 
 
 def _bare_model(model: Model) -> ModelRecord:

@@ -86,10 +86,11 @@ def _train(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEv
 
     began = perf_counter()
     recipe = job.run.recipe
-    data = prepare(job.dataset, job.cut, recipe)
+    start = None if job.start is None else job.start.start
+    data = prepare(job.dataset, job.cut, recipe, start.preprocessing if start else None)
     record = replace(record, preprocessing=data.preprocessing.to_dict())
     job.folder.write_record(record)
-    net = make_trainable(job.model, data, recipe)
+    net = make_trainable(job.model, data, recipe, start)
     state = _resume(job, net)
     yield RunStarted(job.run.id, job.epochs, from_epoch=state.epoch if state else 0)
 

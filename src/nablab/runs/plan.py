@@ -26,8 +26,10 @@ from nablab.runs.planned import (
     fraction_text,
     run_id,
 )
+from nablab.runs.start import KeptStart, plan_start
 from nablab.training.feed import fitted_bytes
 from nablab.training.recipe import Recipe
+from nablab.training.tuning import is_partial, tuning_of
 
 __all__ = [
     "DataReference",
@@ -92,6 +94,7 @@ def make_plan(
         resample=resample,
     )
     macs = _check(plan)
+    plan = replace(plan, starts=_starts(plan))
     chosen = _device(plan)
     at_once, threads = decide(
         jobs,
@@ -129,8 +132,9 @@ def extend_plan(plan: Plan, models: Sequence[Model]) -> Plan:
                 f"this Python that cannot be sent to another process; name it by its file (file.py:Class)"
             )
     extended = replace(plan, models=(*plan.models, *models), estimates={})
-    _check(replace(extended, models=tuple(models)))
-    return extended
+    added = replace(extended, models=tuple(models))
+    _check(added)
+    return replace(extended, starts={**plan.starts, **_starts(added)})
 
 
 def _device(plan: Plan) -> str:
@@ -175,6 +179,32 @@ def _check(plan: Plan) -> list[int | None]:
         parse(plan.recipe.augmentation, plan.dataset.input_shape)
     shape, classes = plan.dataset.input_shape, len(plan.dataset.classes)
     return [describe_model(model, shape, classes).macs for model in plan.models]
+
+
+def _starts(plan: Plan) -> dict[str, KeptStart]:
+    """What the models start from that do not start from chance, once it fits; what is frozen, checked."""
+    recipe = plan.recipe
+    if recipe.preprocessing == "init":
+        for model in plan.models:
+            if not model.start:
+                raise UserError(
+                    f"preprocessing init is that of the run a network starts from, and {model.label} starts "
+                    "from none; choose standardize, or leave it out"
+                )
+    if not any(model.start or model.kind == "module" for model in plan.models):
+        for name, default in (("freeze", ""), ("layer_decay", 1.0), ("new_head", False)):
+            if getattr(recipe, name) != default:
+                raise UserError(
+                    f"{name} is for networks that start from trained weights, and none does; "
+                    f"name them with init (--init RUN), or leave out {name}"
+                )
+    starts = {model.label: plan_start(model, plan.dataset, recipe) for model in plan.models if model.start}
+    for model in plan.models:
+        if is_partial(plan.recipe_of(model)):
+            kept = starts.get(model.label)
+            described = describe_model(model, plan.dataset.input_shape, len(plan.dataset.classes))
+            tuning_of(recipe, described.layers, new_head=bool(kept and kept.record.new), model=model.label)
+    return starts
 
 
 def _check_memory(plan: Plan, cut: Split) -> None:

@@ -15,6 +15,8 @@ from nablab.errors import UserError
 from nablab.models.model import Model
 from nablab.runs.experiment import EXPERIMENT, to_toml
 from nablab.runs.planned import DataReference, Plan
+from nablab.runs.record import StartRecord
+from nablab.runs.start import read_kept
 from nablab.runs.store import PLAN, RUNS, RunFolder
 from nablab.training.recipe import Recipe
 
@@ -35,6 +37,7 @@ class _StoredModel:
     reference: str
     live: bool
     source_sha256: str | None
+    start: StartRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,12 @@ def write_plan(plan: Plan) -> None:
         resample=plan.resample,
         jobs=plan.jobs,
         changes=plan.changes,
-        models=tuple(_StoredModel(m.label, m.reference, m.live, _sha256(m)) for m in plan.models),
+        models=tuple(
+            _StoredModel(m.label, m.reference, m.live, _sha256(m), _start(plan, m)) for m in plan.models
+        ),
     )
+    for start in plan.starts.values():
+        start.write(plan.out)
     runs = [{"id": r.id, "label": r.label, "fraction": r.fraction, "seed": r.seed} for r in plan.runs]
     values = asdict(stored) | {"runs": runs}
     atomic.write_text(plan.out / PLAN, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
@@ -129,7 +136,15 @@ def read_plan(out: Path | str, *, dataset: Dataset | None = None, models: Sequen
         resample=stored.resample,
         jobs=stored.jobs,
         changes=stored.changes,
+        starts={
+            model.label: read_kept(out, model.start) for model in stored.models if model.start is not None
+        },
     )
+
+
+def _start(plan: Plan, model: Model) -> StartRecord | None:
+    kept = plan.starts.get(model.label)
+    return None if kept is None else kept.record
 
 
 def _read(path: Path) -> _StoredPlan:
@@ -164,9 +179,11 @@ def _model(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
 
 
 def _live(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
+    reference, _, start = stored.reference.partition("@")
     for model in given:
-        if model.live and model.reference == stored.reference:
-            return replace(model, label=stored.label)
+        if model.live and model.reference in (reference, stored.reference):
+            named = replace(model, label=stored.label, reference=stored.reference)
+            return replace(named, start=start)
     raise UserError(f"{stored.label} in {out} is a class or object of a Python session; give it there again")
 
 

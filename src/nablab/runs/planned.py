@@ -16,6 +16,7 @@ import numpy as np
 from nablab.data.dataset import Dataset
 from nablab.errors import UserError
 from nablab.models.model import Model
+from nablab.runs.start import KeptStart
 from nablab.runs.store import RUNS, RunFolder
 from nablab.training.recipe import Recipe
 
@@ -83,6 +84,7 @@ class Plan:
         jobs: runs that compute at the same time; above 1, each in a process of its own.
         estimates: by (label, fraction); empty when nothing was calibrated.
         changes: what a budget changed, in words.
+        starts: by label, what the models start from that do not start from chance.
     """
 
     out: Path
@@ -97,6 +99,7 @@ class Plan:
     jobs: int = 1
     estimates: Mapping[tuple[str, float], Estimate] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+    starts: Mapping[str, KeptStart] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
@@ -111,6 +114,16 @@ class Plan:
 
     def model(self, label: str) -> Model:
         return next(model for model in self.models if model.label == label)
+
+    def recipe_of(self, model: Model) -> Recipe:
+        """The recipe of all runs of a model, but for the seed.
+
+        What is for networks that come with weights is left out for those that start from chance: freezing
+        noise, or training it slowly, would make them no comparison. A user's module may bring weights.
+        """
+        if model.start or model.kind == "module":
+            return self.recipe
+        return self.recipe.but(freeze="", layer_decay=1.0, new_head=False)
 
     def folder(self, run: PlannedRun) -> RunFolder:
         return RunFolder(self.out / RUNS / run.id)
@@ -144,7 +157,7 @@ class Plan:
             id=run_id(model.label, fraction, seed),
             label=model.label,
             fraction=fraction,
-            recipe=self.recipe.but(seed=seed, split_seed=split_seed),
+            recipe=self.recipe_of(model).but(seed=seed, split_seed=split_seed),
         )
 
 

@@ -42,6 +42,8 @@ class ModelRecord:
     source_file: SourceFile | None = None
     seeded: bool = True  #: False for methods that the seed does not change (nearest neighbours, SVC)
     engine: Engine = "torch"  #: what computed a network or module; estimators have none
+    trained: int | None = None  #: of the parameters, those that training moved; None: all
+    frozen: tuple[str, ...] = ()  #: layers with parameters that training left as they were
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,33 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class StartRecord:
+    """The trained weights that a run started from."""
+
+    path: str  #: of a run's folder or a safetensors file, as the user gave it
+    sha256: str  #: of the file of weights
+    taken: tuple[str, ...]  #: layers whose numbers were taken over
+    new: tuple[str, ...] = ()  #: layers that started from chance: the head, or none
+    run: str = ""  #: id of the run; empty for a file
+    data: str = ""  #: name of what that run was trained on
+    data_fingerprint: str = ""  #: of the same
+    preprocessing: dict[str, Any] = field(default_factory=dict)  #: that run's
+
+    @property
+    def summary(self) -> str:
+        """Where the weights come from, what was taken over and what is new, in a line.
+
+        >>> StartRecord("runs/a", 64 * "0", ("0", "3"), ("5",), data="digits").summary
+        'runs/a (trained on digits, weights 000000000000): 0, 3 taken over; 5, the head, is new'
+        """
+        trained = f"trained on {self.data}, " if self.data else ""
+        shown = self.taken if len(self.taken) <= 8 else (self.taken[0], "...", self.taken[-1])
+        taken = f"{', '.join(shown)} taken over" if self.taken else "nothing taken over"
+        new = f"{', '.join(self.new)}, the head, is new" if self.new else "nothing is new"
+        return f"{self.path} ({trained}weights {self.sha256[:12]}): {taken}; {new}"
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """`run.json`."""
 
@@ -125,6 +154,7 @@ class RunRecord:
     preprocessing: dict[str, Any] = field(default_factory=dict)  #: fitted, as `Preprocessing.to_dict`
     totals: Totals | None = None  #: when done
     failure: Failure | None = None  #: when failed or interrupted
+    start: StartRecord | None = None  #: None: from chance, or from what a user's module brings itself
     remarks: tuple[str, ...] = ()  #: what a library warned of, such as a fit that did not converge
     schema: int = SCHEMA_VERSION
 

@@ -6,25 +6,32 @@ from nablab.errors import UserError
 from nablab.models.model import Model
 from nablab.training.feed import TrainingData
 from nablab.training.recipe import Recipe
+from nablab.training.start import Start
 from nablab.training.trainable import Trainable
 
 
-def make_trainable(model: Model, data: TrainingData, recipe: Recipe) -> Trainable:
+def make_trainable(model: Model, data: TrainingData, recipe: Recipe, start: Start | None = None) -> Trainable:
     """A network or module with its initial weights, on the engine that it is for.
 
     PyTorch is imported for the models that need it only.
 
+    Args:
+        start: trained weights that it starts from, where the model names some (`Model.start`).
+
     Raises:
-        UserError: an estimator, a module without parameters, or what the engine cannot do.
+        UserError: an estimator, a module without parameters, or what the engine cannot do; a start that
+            does not fit, or frozen layers that the network has not.
     """
     check_engine(model, recipe)
+    if model.start and start is None:
+        raise UserError(f"{model.reference} starts from trained weights, which only train and compare do")
     if model.engine == "numpy":
         from nablab.training import numpy_trainable
 
-        return numpy_trainable.make_trainable(model, data, recipe)
+        return numpy_trainable.make_trainable(model, data, recipe, start)
     from nablab.training import torch_trainable
 
-    return torch_trainable.make_trainable(model, data, recipe)
+    return torch_trainable.make_trainable(model, data, recipe, start)
 
 
 def check_engine(model: Model, recipe: Recipe) -> None:

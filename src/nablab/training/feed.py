@@ -138,15 +138,25 @@ class TrainingData:
         return np.bincount(self.train.y, minlength=self.classes)
 
 
-def prepare(dataset: Dataset, split: Split, recipe: Recipe) -> TrainingData:
+def prepare(
+    dataset: Dataset, split: Split, recipe: Recipe, fitted: Preprocessing | None = None
+) -> TrainingData:
     """The data of a run: rows chosen by `split`, preprocessing fitted on the training rows.
+
+    Args:
+        fitted: what to preprocess with where the recipe's preprocessing is `init`: another run's.
 
     Raises:
         UserError: an augmentation that these samples cannot have, or no training rows.
     """
     if len(split.train) == 0:
         raise UserError(f"{dataset.name}: this fraction leaves no training image; take a larger one")
-    preprocessing = _fitted(dataset, split.train, recipe.preprocessing)
+    if recipe.preprocessing == "init":
+        if fitted is None:
+            raise UserError("preprocessing init is that of the run a network starts from, and there is none")
+        preprocessing = fitted
+    else:
+        preprocessing = _fitted(dataset, split.train, recipe.preprocessing)
     augmentation = augment.parse(recipe.augmentation, dataset.input_shape, dataset.value_range) or None
     keep = kept_bytes(dataset, split) > 0
 

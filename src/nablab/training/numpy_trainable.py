@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import final
+from collections.abc import Callable
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,19 @@ from nablab.errors import UserError
 from nablab.models import numpy_net
 from nablab.models.initial import initial_weights
 from nablab.models.model import Model
+from nablab.models.shapes import trace
 from nablab.training.class_weights import balanced
 from nablab.training.feed import TrainingData
 from nablab.training.recipe import Recipe
 from nablab.training.recipe_values import OptimizerName
+from nablab.training.start import Start, take_over
 from nablab.training.trainable import Arrays, Batch, StepResult, under
+from nablab.training.tuning import WHOLE, Tuning, is_partial, tuning_of
 
 _MODEL, _OPTIMIZER, _AVERAGE = "model/", "optimizer/", "average/"
+
+#: Parameters with their share of the learning rate, as the optimisers take groups.
+Groups = list[Tensor | dict[str, Any]]
 
 #: Their scales and shifts are no weights in the sense of L1.
 _NORMALISATIONS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.LayerNorm, nn.GroupNorm)
@@ -39,22 +45,36 @@ class NumpyTrainable:
     """
 
     def __init__(
-        self, network: nn.Module, recipe: Recipe, class_weights: NDArray[np.float32] | None, classes: int
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        class_weights: NDArray[np.float32] | None,
+        classes: int,
+        parts: Tuning = WHOLE,
     ) -> None:
         self._network = network
         self._recipe = recipe
         self._class_weights = None if class_weights is None else autograd.from_numpy(class_weights)
         self._classes = classes
-        self._parameters: list[Tensor] = list(network.parameters())
+        self._resting = _freeze(network, parts)
+        self._parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
         self._penalised = _penalised(network) if recipe.l1 else []
         self._dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout)]
-        self._optimizer = OPTIMIZERS[recipe.optimizer](recipe, self._parameters)
+        self._optimizer = OPTIMIZERS[recipe.optimizer](
+            recipe,
+            [
+                {"params": parameters, "share": share}
+                for share, parameters in parts.groups(network.named_parameters())
+            ],
+        )
         self._average: nn.Module | None = None
 
     def step(self, batch: Batch, lr: float) -> StepResult:
         """Move the weights once along the gradient of this batch."""
         if not self._network.training:
             self._network.train()
+            for part in self._resting:
+                part.eval()
         self._seed_chance(batch)
         self._optimizer.zero_grad()
         logits = self._network(autograd.from_numpy(batch.x))
@@ -67,7 +87,7 @@ class NumpyTrainable:
         if self._recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_norm)
         for group in self._optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["share"]
         self._optimizer.step()
         return StepResult(loss, correct, len(batch.y))
 
@@ -140,23 +160,47 @@ class NumpyTrainable:
             module.generator = drawing
 
 
-def make_trainable(model: Model, data: TrainingData, recipe: Recipe) -> NumpyTrainable:
-    """A network with the weights that `initial_weights` draws, ready for its first step.
+def make_trainable(
+    model: Model, data: TrainingData, recipe: Recipe, start: Start | None = None
+) -> NumpyTrainable:
+    """A network with the weights that `initial_weights` draws, or `start` has, ready for its first step.
 
     Raises:
-        UserError: not a network of the layer language.
+        UserError: not a network of the layer language; a start that does not fit; frozen layers that the
+            network has not.
     """
     if model.spec is None:
         raise UserError(f"{model.label}: the NumPy engine runs networks of the layer language only")
     network = numpy_net.build(model.spec, data.input_shape, data.classes)
-    numpy_net.load(network, initial_weights(model.spec, data.input_shape, data.classes, recipe.seed))
+    first = initial_weights(model.spec, data.input_shape, data.classes, recipe.seed)
+    rows, new_head = trace(model.spec, data.input_shape, data.classes), False
+    if start is not None:
+        first, taken = take_over(first, rows, start, model.label)
+        new_head = bool(taken.new)
+    numpy_net.load(network, first)
+    parts = tuning_of(recipe, rows, new_head=new_head, model=model.label) if is_partial(recipe) else WHOLE
     weights = balanced(data.class_counts()) if recipe.class_weights == "balanced" else None
-    return NumpyTrainable(network, recipe, weights, data.classes)
+    return NumpyTrainable(network, recipe, weights, data.classes, parts)
 
 
-def _sgd(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def _freeze(network: nn.Module, parts: Tuning) -> list[nn.Module]:
+    """Give frozen layers no gradient; those of them whose running statistics have to rest, at rest."""
+    for name, parameter in network.named_parameters():
+        if parts.is_frozen(name):
+            parameter.requires_grad = False
+    resting = [
+        part
+        for name, part in network.named_modules()
+        if isinstance(part, nn.BatchNorm2d) and parts.freeze(name)
+    ]
+    for part in resting:
+        part.eval()
+    return resting
+
+
+def _sgd(recipe: Recipe, groups: Groups) -> Optimizer:
     return optim.SGD(
-        parameters,
+        groups,
         lr=recipe.lr,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
@@ -164,21 +208,21 @@ def _sgd(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
     )
 
 
-def _adam(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def _adam(recipe: Recipe, groups: Groups) -> Optimizer:
     betas = (recipe.beta1, recipe.beta2)
-    return optim.Adam(parameters, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay)
+    return optim.Adam(groups, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay)
 
 
-def _adamw(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def _adamw(recipe: Recipe, groups: Groups) -> Optimizer:
     betas = (recipe.beta1, recipe.beta2)
-    return optim.AdamW(parameters, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay)
+    return optim.AdamW(groups, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay)
 
 
-def _rmsprop(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
-    return optim.RMSprop(parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+def _rmsprop(recipe: Recipe, groups: Groups) -> Optimizer:
+    return optim.RMSprop(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-OPTIMIZERS: dict[OptimizerName, Callable[[Recipe, Sequence[Tensor]], Optimizer]] = {
+OPTIMIZERS: dict[OptimizerName, Callable[[Recipe, Groups], Optimizer]] = {
     "sgd": _sgd,
     "adam": _adam,
     "adamw": _adamw,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,19 +15,32 @@ from nablab.training.recipe_values import OptimizerName
 from nablab.training.tensors import to_array
 from nablab.training.trainable import Arrays
 
+#: Parameters with their share of the learning rate, as PyTorch's optimisers take groups.
+Groups = list[dict[str, Any]]
 
-def build(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+
+def build(recipe: Recipe, groups: Sequence[tuple[float, Sequence[Tensor]]]) -> Optimizer:
     """The optimiser of a recipe over these parameters.
+
+    Args:
+        groups: parameters by the share of the learning rate that moves them, which the optimiser keeps as
+            the group's `share`; whoever sets the rates multiplies by it.
 
     `fused` runs one kernel a tensor instead of five to ten, with equal results to rounding: 37 against
     80 microseconds a step for one linear layer. RMSprop has no such kernel.
     """
-    return OPTIMIZERS[recipe.optimizer](recipe, parameters)
+    return OPTIMIZERS[recipe.optimizer](
+        recipe,
+        [
+            {"params": list(parameters), "lr": recipe.lr * share, "share": share}
+            for share, parameters in groups
+        ],
+    )
 
 
-def _sgd(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def _sgd(recipe: Recipe, groups: Groups) -> Optimizer:
     return SGD(
-        parameters,
+        groups,
         lr=recipe.lr,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
@@ -35,23 +49,23 @@ def _sgd(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
     )
 
 
-def _adam(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def _adam(recipe: Recipe, groups: Groups) -> Optimizer:
     betas = (recipe.beta1, recipe.beta2)
-    return Adam(parameters, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay, fused=True)
+    return Adam(groups, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay, fused=True)
 
 
-def _adamw(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def _adamw(recipe: Recipe, groups: Groups) -> Optimizer:
     betas = (recipe.beta1, recipe.beta2)
-    return AdamW(parameters, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay, fused=True)
+    return AdamW(groups, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay, fused=True)
 
 
-def _rmsprop(recipe: Recipe, parameters: Sequence[Tensor]) -> Optimizer:
+def _rmsprop(recipe: Recipe, groups: Groups) -> Optimizer:
     return RMSprop(
-        parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
+        groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
     )
 
 
-OPTIMIZERS: dict[OptimizerName, Callable[[Recipe, Sequence[Tensor]], Optimizer]] = {
+OPTIMIZERS: dict[OptimizerName, Callable[[Recipe, Groups], Optimizer]] = {
     "sgd": _sgd,
     "adam": _adam,
     "adamw": _adamw,

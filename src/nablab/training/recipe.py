@@ -50,9 +50,18 @@ class Recipe:
             quarter of all steps). The averaged weights are what is measured and kept.
         ema_decay: the decay of `ema` a step.
         class_weights: `none`, or `balanced`: each class weighs n / (classes * its count).
-        augmentation: as `nablab.data.augment` reads it, e.g. `flip,shift:2,crop:0.6,rotate:10`; empty is none.
+        augmentation: as `nablab.data.augment` reads it, e.g. `flip,shift:2,crop:0.6,rotate:10`; empty:
+            none.
         preprocessing: `standardize` (mean and deviation of the training images, by channel), `unit` ([0, 1]),
-            `center` ([-0.5, 0.5]) or `none`.
+            `center` ([-0.5, 0.5]) or `none`; or `init`: as the run did whose weights a network starts from.
+        freeze: layers that keep the weights they start with, as `nablab inspect` names them, with commas
+            between; `features.*` is all of that kind, a name holds for all inside it. Batch normalisation in
+            them stays in evaluation mode: its running mean and variance are frozen too. A head that is new
+            is trained in any case, so `*` trains that alone.
+        layer_decay: layer-wise learning rate decay: with d layers between a layer and the scores, it learns
+            at lr layer_decay^d; (0, 1] (Howard and Ruder 2018, discriminative fine-tuning: 1/2.6).
+        new_head: replace the last layer of weights that a network starts from, also where it would fit.
+            One for other classes is replaced in any case.
         early_stopping: epochs without a better validation loss before stopping; 0 is never. The weights of
             the best epoch are kept.
         validation: the share of training images held out, 1/k for a whole k (0.1: every tenth); 0 is none.
@@ -87,6 +96,9 @@ class Recipe:
     class_weights: ClassWeightName = "none"
     augmentation: str = ""
     preprocessing: PreprocessingName = "standardize"
+    freeze: str = ""
+    layer_decay: float = 1.0
+    new_head: bool = False
     early_stopping: int = 0
     validation: float = 0.1
     split_seed: int = 0

@@ -10,7 +10,7 @@ from nablab.errors import UserError
 
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleName = Literal["constant", "step", "cosine", "one_cycle", "plateau"]
-PreprocessingName = Literal["standardize", "unit", "center", "none"]
+PreprocessingName = Literal["standardize", "unit", "center", "none", "init"]
 AveragingName = Literal["none", "ema", "tail"]
 ClassWeightName = Literal["none", "balanced"]
 PrecisionName = Literal["float32", "bfloat16"]
@@ -74,6 +74,7 @@ def _check_ranges(values: Mapping[str, Any]) -> None:
     ranges += [(name, 0 <= values[name] < 1, "from 0 to below 1") for name in _BELOW_ONE]
     ranges += [(name, 0 < values[name] < 1, "between 0 and 1") for name in _INSIDE_ONE]
     ranges.append(("lr", values["lr"] > 0, "a positive number"))
+    ranges.append(("layer_decay", 0 < values["layer_decay"] <= 1, "above 0 and at most 1"))
     for name, holds, wanted in ranges:
         if not holds:
             raise UserError(f"{name} must be {wanted}, not {values[name]!r}")

@@ -12,15 +12,19 @@ from torch import Tensor, nn
 
 from nablab.data import keyed
 from nablab.errors import UserError
-from nablab.models.model import Model
+from nablab.models.model import LayerRow, Model
+from nablab.models.shapes import trace
+from nablab.models.torch_module import describe
 from nablab.training import device as devices
 from nablab.training import optimizers
 from nablab.training.feed import TrainingData
 from nablab.training.modules import build_module, seed_torch
 from nablab.training.objective import Objective, add_l1_gradient, make_objective, penalised
 from nablab.training.recipe import Recipe
+from nablab.training.start import Start, take_over
 from nablab.training.tensors import copy_in, tensors_of, to_array
 from nablab.training.trainable import Arrays, Batch, StepResult, under
+from nablab.training.tuning import WHOLE, Tuning, is_partial, tuning_of
 
 #: Images that are scored at a time: on a CPU, so few that their activations stay in its cache.
 _SCORED_AT_ONCE = {"cpu": 250, "cuda": 1000, "mps": 1000}
@@ -37,16 +41,27 @@ class TorchTrainable:
 
     The average takes in the buffers too: the running means and variances of batch normalisation are averaged
     at the same rate as the weights, not recomputed from the data.
+
+    Frozen layers get no gradient, and batch normalisation in them stays in evaluation mode.
     """
 
-    def __init__(self, module: nn.Module, recipe: Recipe, objective: Objective, classes: int) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        recipe: Recipe,
+        objective: Objective,
+        classes: int,
+        parts: Tuning = WHOLE,
+    ) -> None:
         self._module = module
         self._recipe = recipe
         self._objective = objective
         self._classes = classes
+        self._resting = _freeze(module, parts)
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._penalised = penalised(module) if recipe.l1 else []
-        self._optimizer = optimizers.build(recipe, self._parameters)
+        trained = ((name, p) for name, p in module.named_parameters() if p.requires_grad)
+        self._optimizer = optimizers.build(recipe, parts.groups(trained))
         self._device = self._parameters[0].device
         self._average: dict[str, Tensor] | None = None
         self._epoch_key: tuple[int, int] = (-1, 0)
@@ -55,6 +70,8 @@ class TorchTrainable:
         """Move the weights once along the gradient of this batch."""
         if not self._module.training:
             self._module.train()
+            for part in self._resting:
+                part.eval()
         self._seed_chance(batch)
         x, y = self._arrive(batch.x), self._arrive(batch.y)
         for parameter in self._parameters:
@@ -67,7 +84,7 @@ class TorchTrainable:
         if self._recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_norm)
         for group in self._optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["share"]
         self._optimizer.step()
         return self._result(loss, logits.detach(), batch, y)
 
@@ -171,15 +188,52 @@ class TorchTrainable:
         seed_torch(base + int(batch.positions[0]), self._device)
 
 
-def make_trainable(model: Model, data: TrainingData, recipe: Recipe) -> TorchTrainable:
+def make_trainable(
+    model: Model, data: TrainingData, recipe: Recipe, start: Start | None = None
+) -> TorchTrainable:
     """The network of a model with its initial weights, on its device, ready for its first step.
 
     Networks start from `models.initial`'s weights; modules from their own, made under `torch.manual_seed`.
+    What `start` has takes their place.
 
     Raises:
-        UserError: an estimator, a module without parameters, a device that is not here.
+        UserError: an estimator, a module without parameters, a device that is not here; a start that does
+            not fit; frozen layers that the network has not.
     """
     device = devices.choose(recipe.device)
     module = build_module(model, data, recipe.seed, device)
     objective = make_objective(recipe, data.class_counts(), device)
-    return TorchTrainable(module, recipe, objective, data.classes)
+    if start is None and not is_partial(recipe):
+        return TorchTrainable(module, recipe, objective, data.classes)
+    rows, new_head = layers_of(model, module, data.input_shape, data.classes), False
+    if start is not None:
+        own = {name: to_array(value) for name, value in tensors_of(module).items()}
+        weights, taken = take_over(own, rows, start, model.label)
+        copy_in(tensors_of(module), weights)
+        new_head = bool(taken.new)
+    parts = tuning_of(recipe, rows, new_head=new_head, model=model.label)
+    return TorchTrainable(module, recipe, objective, data.classes, parts)
+
+
+def layers_of(
+    model: Model, module: nn.Module, input_shape: tuple[int, ...], classes: int
+) -> tuple[LayerRow, ...]:
+    """The layer table of a model's module."""
+    if model.spec is not None:
+        return trace(model.spec, input_shape, classes)
+    return describe(module, input_shape)
+
+
+def _freeze(module: nn.Module, parts: Tuning) -> list[nn.Module]:
+    """Give frozen layers no gradient; those of them whose running statistics have to rest, at rest."""
+    for name, parameter in module.named_parameters():
+        if parts.is_frozen(name):
+            parameter.requires_grad_(False)
+    resting = [
+        part
+        for name, part in module.named_modules()
+        if isinstance(part, nn.modules.batchnorm._NormBase) and parts.freeze(name)
+    ]
+    for part in resting:
+        part.eval()
+    return resting
