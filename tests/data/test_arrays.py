@@ -195,7 +195,9 @@ def test_files_that_are_broken_or_something_else(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="not a readable NumPy file"):
             load(tmp_path / "data.npz")
     (tmp_path / "table.txt").write_text("1,2")
-    with pytest.raises(UserError, match=r"not a folder of pictures, a .csv, a .npz file or an X.npy with its"):
+    with pytest.raises(
+        UserError, match=r"not a folder of pictures, a .csv, a .npz file or an X.npy with its"
+    ):
         load(tmp_path / "table.txt")
     np.save(tmp_path / "X.npy", IMAGES)
     with pytest.raises(UserError, match=r"needs both X.npy and Y.npy"):

@@ -198,7 +198,9 @@ def _checked(note: Prepared) -> Prepared:
     values["classes"] = tuple(note.classes)
     values["shape"] = tuple(int(length) for length in note.shape)
     low, high = (float(value) for value in note.value_range)
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError("value_range")
+    if note.dtype == "uint8" and (low, high) != (0, 255):
         raise ValueError("value_range")
     values["value_range"] = (low, high)
     values["left_out"] = tuple((str(file), str(why)) for file, why in note.left_out)
