@@ -53,13 +53,6 @@ def test_affine_of_the_unit_matrix_changes_nothing_and_quarter_turns_are_exact()
     np.testing.assert_array_equal(affine(square, quarter, 0), np.rot90(square, axes=(2, 3)))
 
 
-def test_affine_does_not_depend_on_the_parts_it_works_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrices = np.random.default_rng(2).normal(np.eye(2), 0.5, (40, 2, 2))
-    whole = affine(COLOR, matrices, 0)
-    monkeypatch.setattr("nablab.data.affine._CHUNK", 1)
-    np.testing.assert_allclose(affine(COLOR, matrices, 0), whole, atol=1e-6)
-
-
 def draws(epoch: int, count: int) -> NDArray[np.float64]:
     return keyed.uniforms(5, "augmentation", epoch, np.arange(count), 8)
 
@@ -150,6 +143,15 @@ def test_an_image_is_changed_alike_in_any_batch(rows: list[int], epoch: int) -> 
 def test_one_more_augmentation_leaves_the_draws_of_the_others_alone() -> None:
     alone = apply("shift:2", GREY)
     np.testing.assert_array_equal(apply("shift:2,brightness:0.00000001", GREY), alone)
+
+
+@pytest.mark.parametrize("x", [GREY, COLOR], ids=["grey bytes", "colour floats"])
+def test_all_together_is_one_after_the_other(x: NDArray[np.generic]) -> None:
+    """In the order that the guide tells, each on what the one before has made."""
+    changed = x
+    for text in ("rotate:30,scale:0.2", "crop:0.4", "flip", "shift:3", "brightness:0.4", "erase:5"):
+        changed = apply(text, changed)
+    np.testing.assert_array_equal(apply(ALL, x), changed)
 
 
 def test_none_is_none() -> None:

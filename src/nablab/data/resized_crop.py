@@ -8,19 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.data.bilinear import bilinear
 from nablab.data.dataset import Array
-from nablab.data.scratch import Scratch
-
-# Values that are worked on at a time: their temporaries stay in the processor's second-level cache.
-_CHUNK = 2**17
 
 #: How much a window may be wider or narrower than its image (Szegedy et al. 2015, "Going deeper").
 _WIDEST = 4 / 3
 
-_scratch = Scratch()
-
 Whole = NDArray[np.intp]
-Single = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +60,7 @@ def resized_crop(x_NCHW: Array, windows: Windows) -> Array:
     """Each image's window brought to the size of the image, bilinearly; its edges continue outwards.
 
     Pixels are squares whose centres are compared, as in Pillow's `crop(...).resize(..., BILINEAR)` and in
-    `torch.nn.functional.interpolate(..., align_corners=False)`. One axis after the other: each pass mixes
-    two rows of memory with one weight.
+    `torch.nn.functional.interpolate(..., align_corners=False)`.
 
     Args:
         x_NCHW: uint8 (results are rounded) or float32.
@@ -75,35 +68,14 @@ def resized_crop(x_NCHW: Array, windows: Windows) -> Array:
     Returns:
         As `x_NCHW`, of its type.
     """
-    out = np.empty_like(x_NCHW, order="C")
-    step = max(1, _CHUNK // x_NCHW[0].size)
-    for start in range(0, len(out), step):
-        part = slice(start, start + step)
-        tall = _stretched(x_NCHW[part], windows.top[part], windows.height[part])
-        turned = _scratch.array("turned", tall.swapaxes(2, 3).shape, np.float32)
-        turned[...] = tall.swapaxes(2, 3)
-        values = _stretched(turned, windows.left[part], windows.width[part])
-        if out.dtype == np.uint8:
-            np.rint(values, out=values)
-        out[part] = values.swapaxes(2, 3)
-    return out
+    height, width = x_NCHW.shape[2:]
+    down = _places(windows.top, windows.height, height)
+    right = _places(windows.left, windows.width, width)
+    by_row, by_column = np.stack([down, np.zeros_like(down)]), np.stack([np.zeros_like(right), right])
+    return bilinear(x_NCHW, by_row, by_column, outside=None)
 
 
-def _stretched(x_NCHW: Array, start: Whole, length: Whole) -> Single:
-    """The rows from `start`, `length` of them (N,), as many as the image has; in memory kept for it."""
-    count, channels, height, _ = x_NCHW.shape
-    places = (np.arange(height) + 0.5) * (length / height)[:, None] - 0.5
-    np.clip(places, 0, length[:, None] - 1, out=places)
-    above = np.floor(places).astype(np.intp)
-    share = (places - above).astype(np.float32)[:, None, :, None]
-    below = np.minimum(above + 1, length[:, None] - 1)
-    first = np.arange(count * channels).reshape(count, channels, 1) * height + start[:, None, None]
-    rows = x_NCHW.reshape(-1, x_NCHW.shape[3])
-    upper, lower = (_scratch.array(name, x_NCHW.shape, np.float32) for name in ("upper", "lower"))
-    upper[...] = rows.take(first + above[:, None], axis=0)
-    lower[...] = rows.take(first + below[:, None], axis=0)
-    lower -= upper
-    lower *= share
-    lower += upper
-    stretched: Single = lower
-    return stretched
+def _places(start: Whole, window: Whole, length: int) -> NDArray[np.float64]:
+    """Where in a window the values of a row or column come from, as offsets from the centre: (N, length)."""
+    within = (np.arange(length) + 0.5) * (window / length)[:, None] - 0.5
+    return np.clip(within, 0, window[:, None] - 1) + start[:, None] - (length - 1) / 2
