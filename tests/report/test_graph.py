@@ -109,6 +109,13 @@ def test_what_differs_is_never_drawn_as_one() -> None:
         assert ("4 ×" in texts(spec_svg(trace(parse(text), (1, 32, 32), 10)))) == ("MaxPool1" in text)
 
 
+@pytest.mark.parametrize(("name", "counts"), [("wrn_40_4", ["5 ×"] * 3), ("resnet18", ["2 ×"])])
+def test_deep_networks_stay_low(name: str, counts: list[str]) -> None:
+    svg = spec_svg(trace(CATALOG[name].spec, (1, 28, 28), 10))
+    assert [text for text in texts(svg) if text.endswith("×")] == counts
+    assert view_box(svg)[1] < 1000
+
+
 def test_a_few_small_layers_are_drawn_out() -> None:
     assert texts(spec_svg(trace(parse("3x(100-ReLU)-K"), (100,), 10))).count("100") == 7
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nablab.api.layer_table import layer_cells, shape_text
 from nablab.api.planning import DEFAULT_DATA
 from nablab.api.sheet import Sheet, as_text
 from nablab.atomic import write_text
@@ -44,21 +45,21 @@ class Inspection:
     svg: str | None = None
 
     def sheet(self) -> Sheet:
-        """A row a layer, and the totals below."""
-        rows = tuple(
-            (
-                row.path,
-                row.layer,
-                _shape(row.output_shape),
-                words.number(row.parameters),
-                words.number(row.macs),
-            )
-            for row in self.record.layers
-        )
+        """A row a layer, and the totals below; blocks that are repeated have a row for all their repeats."""
         headings = ("", "layer", "output", "parameters", "MACs")
-        title = f"{self.record.label}: {self.record.detail}" if self.record.detail else self.record.label
         right = frozenset({"output", "parameters", "MACs"})
-        return Sheet(headings, rows, title, (self.summary,), right)
+        return Sheet(headings, tuple(layer_cells(self.record.layers)), self.title, (self.summary,), right)
+
+    @property
+    def title(self) -> str:
+        """The label, and what it stands for: layers, with repeats written as such, or settings."""
+        from nablab.models.language import parse
+        from nablab.models.printing import short_text
+
+        detail, spec = self.record.detail, self.record.spec
+        if spec is not None:
+            detail = detail.replace(spec, short_text(parse(spec)))
+        return f"{self.record.label}: {detail}" if detail else self.record.label
 
     @property
     def summary(self) -> str:
@@ -67,7 +68,7 @@ class Inspection:
             return "its size and cost are known once it is fitted"
         said = (
             f"{words.number(self.record.parameters)} parameters, {words.number(self.record.macs)} MACs and "
-            f"{words.number(self.record.flops)} FLOPs for one image of {_shape(self.input_shape)}"
+            f"{words.number(self.record.flops)} FLOPs for one image of {shape_text(self.input_shape)}"
         )
         return (
             said
@@ -170,11 +171,10 @@ def _latency(model: Model, shape: Shape, classes: int) -> float:
     """Median seconds of the forward pass of one image, as `nablab.training.timing` measures it."""
     import numpy as np
 
-    from nablab.training.timing import prediction_seconds
+    from nablab.training.timing import seconds_a_call
 
     scores = _numpy_scores if model.engine == "numpy" else _torch_scores
-    at_1, _ = prediction_seconds(scores(model, shape, classes), np.zeros((256, *shape), np.float32))
-    return float(at_1)
+    return seconds_a_call(scores(model, shape, classes), np.zeros((1, *shape), np.float32))
 
 
 def _numpy_scores(model: Model, shape: Shape, classes: int) -> Callable[[Any], Any]:
@@ -194,7 +194,3 @@ def _torch_scores(model: Model, shape: Shape, classes: int) -> Callable[[Any], A
             return module(torch.from_numpy(x)).numpy()
 
     return scores
-
-
-def _shape(shape: Shape) -> str:
-    return " x ".join(map(str, shape))

@@ -38,7 +38,7 @@ def spec_svg(rows: Sequence[LayerRow], title: str = "Network") -> str:
 
     Convolutions and linear layers are boxes joined with the normalisation, activation and dropout that
     follow them; a residual block has its skip connection beside it, with the projection or shortcut where
-    there is one. What stands three times in a row or more is drawn once, in a frame that says how often. A
+    there is one. Blocks that stand several times in a row are drawn once, in a frame that says how often. A
     deep network goes on in the next column.
 
     Args:
@@ -88,7 +88,7 @@ def _folded(pieces: Sequence[Piece]) -> list[Piece]:
     """Pieces with what is repeated drawn once, where that saves a good part of a column."""
     folded: list[Piece] = []
     done = 0
-    for stretch, times in repeats(pieces, leads=_is_weighty):
+    for stretch, times in repeats(pieces, leads=_is_weighty, least=2):
         here = range(done, done + times * len(stretch))
         done = here.stop
         if (times - 1) * stack_height(stretch) > WORTH_FOLDING:

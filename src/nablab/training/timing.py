@@ -32,10 +32,11 @@ def prediction_seconds(
         x: images to score, at least one; fewer than 256 are repeated.
     """
     many = np.resize(x, (256, *x.shape[1:]))
-    return _seconds_a_call(scores, x[:1], budget), _seconds_a_call(scores, many, budget) / len(many)
+    return seconds_a_call(scores, x[:1], budget), seconds_a_call(scores, many, budget) / len(many)
 
 
-def _seconds_a_call(scores: Scorer, x: NDArray[np.float32], budget: float) -> float:
+def seconds_a_call(scores: Scorer, x: NDArray[np.float32], budget: float = BUDGET) -> float:
+    """Seconds to score all of `x` at once, as `prediction_seconds` measures them."""
     began = perf_counter()
     calls: list[float] = []
     while len(calls) < REPEATS + _WARM_UP and (not calls or perf_counter() - began < budget):
