@@ -8,7 +8,8 @@ from nablab.models.catalog_entry import CatalogEntry
 
 
 def _repeated(count: int, layers: str) -> str:
-    return layers if count == 1 else f"{count}x({layers})"
+    one = layers.startswith("Res(") and layers.endswith(")")  # has brackets of its own
+    return layers if count == 1 else f"{count}x{layers}" if one else f"{count}x({layers})"
 
 
 def _resnet(widths: Sequence[int], blocks: Sequence[int], shortcut: str) -> str:
