@@ -11,6 +11,7 @@ from nablab.cli.options import (
     RESULTS,
     RUNS,
     DataOptions,
+    Fast,
     Fractions,
     Init,
     Jobs,
@@ -19,6 +20,7 @@ from nablab.cli.options import (
     Preset,
     Seeds,
     TestFraction,
+    by_intelex,
     check_alone,
     option,
 )
@@ -38,6 +40,7 @@ def compare(
     resample: Annotated[bool | None, option(RUNS, "Let the seed also draw which images train.")] = None,
     jobs: Jobs = None,
     budget: Annotated[str | None, option(RUNS, "Train less to keep to a time, e.g. 10m.")] = None,
+    fast: Fast = False,
     dry_run: Annotated[bool, option(RUNS, "Only say what would run, how long, how much memory.")] = False,
     out: Out = None,
     init: Init = None,
@@ -68,6 +71,8 @@ def compare(
         **given(recipe),
     }
     progress = not output.quiet
+    if fast:
+        models, add = (models, by_intelex(add)) if add else (by_intelex(models), add)
     if resume is not None:
         check_alone("--resume FOLDER", (*models, *add), images, asked)
         return finish(nablab.resume(resume, progress=progress), output, not no_notebook)

@@ -188,5 +188,5 @@ def by_intelex(models: tuple[str, ...]) -> tuple[str, ...]:
 
     changed = tuple(map(faster, models))
     if changed == models:
-        raise UserError("--fast is for estimators of scikit-learn, and none is named: nablab train svc --fast")
+        raise UserError("--fast is for estimators of scikit-learn; name one, as in nablab train svc --fast")
     return changed

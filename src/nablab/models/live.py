@@ -43,9 +43,9 @@ def model_of_object(value: Any) -> Model:
             reference=reference,
             kind="estimator",
             detail=" ".join(repr(estimator).split()),
-            estimator=lambda seed: _seeded_clone(estimator, seed),
-            score_kind=_score_kind(estimator, name),
-            seeded=bool(_random_states(estimator)),
+            estimator=lambda seed: seeded_clone(estimator, seed),
+            score_kind=score_kind(estimator, name),
+            seeded=bool(random_states(estimator)),
             live=True,
         )
     return Model(
@@ -107,17 +107,24 @@ def _arguments(make: Any, name: str, input_shape: Shape, classes: int) -> dict[s
     return {p.name: offered[p.name] for p in asked if p.name in offered and p.kind is not p.POSITIONAL_ONLY}
 
 
-def _random_states(estimator: Any) -> list[str]:
+def random_states(estimator: Any) -> list[str]:
+    """The parameters that seed an estimator of scikit-learn and those inside of it."""
     return [key for key in estimator.get_params() if key == "random_state" or key.endswith("__random_state")]
 
 
-def _seeded_clone(estimator: Any, seed: int) -> Any:
+def seeded_clone(estimator: Any, seed: int) -> Any:
+    """An unfitted copy with each `random_state` set to the seed."""
     from sklearn.base import clone
 
-    return clone(estimator).set_params(**dict.fromkeys(_random_states(estimator), seed))
+    return clone(estimator).set_params(**dict.fromkeys(random_states(estimator), seed))
 
 
-def _score_kind(estimator: Any, name: str) -> ScoreKind:
+def score_kind(estimator: Any, name: str) -> ScoreKind:
+    """What an unfitted classifier will score with.
+
+    Raises:
+        UserError: nothing; it only names classes.
+    """
     if hasattr(estimator, "predict_proba"):
         return "probabilities"
     if hasattr(estimator, "decision_function"):

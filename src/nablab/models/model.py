@@ -55,6 +55,24 @@ class ModuleGraph:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One of the settings of an estimator that is chosen among the training images."""
+
+    text: str  #: as the leader board writes it: `SVC(C=10, kernel=poly)`
+    make: Callable[[int], Any]  #: seed -> unfitted estimator
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How a setting did when settings were chosen."""
+
+    setting: str
+    accuracy: float  #: on the validation images, or in cross-validation inside the training images
+    seconds: float  #: fitting and scoring
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class Model:
     """What `resolve` makes of a reference.
 
@@ -77,3 +95,5 @@ class Model:
     engine: Engine = "torch"  #: what computes a network; estimators have none
     slow: str = ""  #: for estimators that take long at full size: a line to announce it with
     start: str = ""  #: a run's folder, or a file, whose weights a network starts from; empty: from chance
+    settings: tuple[Setting, ...] = ()  #: of an estimator, to be chosen from; `estimator` makes the first
+    fast: bool = False  #: an estimator that scikit-learn-intelex is to fit, where it is installed

@@ -1,10 +1,11 @@
 """What a user may name as a model, and what nablab makes of it.
 
-A name of the catalog (`lenet`), of an estimator (`svc`), a string of the layer language, a class, function
-or object in a file (`my_net.py:MyNet`); and in Python also a `Spec`, a live `nn.Module` class or object, a
-function that returns a module, or an estimator of scikit-learn. `numpy:` before a name of the catalog or a
-string of layers lets our own engine run it. After a network, `@` and a run's folder or a `.safetensors` file
-name the weights that it starts from (`lenet@results/runs/lenet-f1-s0`).
+A name of the catalog (`lenet`), of an estimator (`svc`), any classifier of scikit-learn with its settings
+(`sklearn.svm.SVC(C=10,kernel=poly)`), a string of the layer language, a class, function or object in a file
+(`my_net.py:MyNet`); and in Python also a `Spec`, a live `nn.Module` class or object, a function that returns
+a module, or an estimator of scikit-learn. `numpy:` before a name of the catalog or a string of layers lets
+our own engine run it, `fast:` before an estimator scikit-learn-intelex. After a network, `@` and a run's
+folder or a `.safetensors` file name the weights that it starts from (`lenet@results/runs/lenet-f1-s0`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from nablab.models.language import parse
 from nablab.models.live import is_model, model_of_object
 from nablab.models.model import Model
 from nablab.models.printing import to_text
+from nablab.models.sklearn_model import PREFIX as SKLEARN
+from nablab.models.sklearn_model import sklearn_model
 from nablab.models.spec import Spec
 from nablab.models.started import divide, start_from
 from nablab.models.user_code import describe_source, load_file
 
 #: Before a network: our own engine runs it.
 _ON_NUMPY = "numpy:"
+#: Before an estimator: scikit-learn-intelex fits it, where it is installed.
+_FAST = "fast:"
 
 _IN_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]*)")
 
@@ -97,6 +102,10 @@ def _named(text: str) -> Model:
         return _network(name, name, CATALOG[name].spec)
     if name in ESTIMATORS:
         return _estimator(name)
+    if name.startswith(_FAST):
+        return _by_intelex(text, text[len(_FAST) :].strip())
+    if text.startswith(SKLEARN) and not _IN_FILE.fullmatch(text):
+        return sklearn_model(text)
     network, start = divide(text)
     if start and network.lower().replace("-", "_") not in ESTIMATORS:
         return start_from(_named(network), start)
@@ -129,7 +138,8 @@ def _on_numpy(text: str, network: str) -> Model:
     """A network of the layer language, for our own engine."""
     name = network.lower().replace("-", "_")
     files = network.endswith(".py") or _IN_FILE.fullmatch(network)
-    if files or name in ESTIMATORS or name.startswith(_ON_NUMPY):
+    prefixed = name.startswith((_ON_NUMPY, _FAST))
+    if files or prefixed or is_estimator_name(network):
         raise UserError(
             f"{text}: the NumPy engine runs networks of the layer language, as in numpy:lenet or "
             f"numpy:32C3-ReLU-MaxPool2-K; leave out {_ON_NUMPY} before {network}"
@@ -141,6 +151,38 @@ def _on_numpy(text: str, network: str) -> Model:
         reference=_ON_NUMPY + model.reference,
         detail=f"{model.detail}, on NumPy",
         engine="numpy",
+    )
+
+
+def is_estimator_name(text: str) -> bool:
+    """Whether a reference is that of an estimator of scikit-learn, by name or by path.
+
+    >>> is_estimator_name("svc"), is_estimator_name("sklearn.svm.SVC(C=1)"), is_estimator_name("lenet")
+    (True, True, False)
+    """
+    return text.lower().replace("-", "_") in ESTIMATORS or text.startswith(SKLEARN)
+
+
+def faster(reference: str) -> str:
+    """The reference with `fast:` before it, where it is an estimator's; others as they are.
+
+    >>> faster("svc"), faster("lenet")
+    ('fast:svc', 'lenet')
+    """
+    return _FAST + reference if is_estimator_name(reference.strip()) else reference
+
+
+def _by_intelex(text: str, estimator: str) -> Model:
+    """An estimator, for scikit-learn-intelex."""
+    if not is_estimator_name(estimator):
+        raise UserError(f"{text}: {_FAST} goes before an estimator, as in fast:svc; leave it out here")
+    model = _named(estimator)
+    return replace(
+        model,
+        label=f"{model.label}-fast",
+        reference=_FAST + model.reference,
+        fast=True,
+        slow="",
     )
 
 

@@ -92,7 +92,10 @@ def _time_network(plan: Plan, model: Model) -> _Pace:
 def _time_estimator(plan: Plan, model: Model) -> _Pace:
     """Two fits on few images, and what they say about many."""
     from nablab.training.estimator_fit import fit
+    from nablab.training.grid import fits
 
+    times = fits(model.settings, plan.recipe.validation > 0)
+    model = replace(model, settings=())  # the first of its settings speaks for all
     sizes: list[int] = []
     fitting: list[float] = []
     scoring: list[float] = []
@@ -107,9 +110,8 @@ def _time_estimator(plan: Plan, model: Model) -> _Pace:
         sizes.append(len(data.train))
         fitting.append(fitted.fit_seconds)
         scoring.append(_scoring_seconds(fitted.scores, data))
-    return _Pace(
-        image=power_law(sizes, scoring, _SCORE_EXPONENTS), fit=power_law(sizes, fitting, _FIT_EXPONENTS)
-    )
+    once = power_law(sizes, fitting, _FIT_EXPONENTS)
+    return _Pace(image=power_law(sizes, scoring, _SCORE_EXPONENTS), fit=lambda images: times * once(images))
 
 
 def _scoring_seconds(scores: Scorer, data: TrainingData) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from nablab.models.model import LayerRow, Model, ModuleGraph
@@ -37,6 +38,19 @@ def describe_model(model: Model, input_shape: tuple[int, ...], classes: int) -> 
         engine=model.engine,
         graph=graph,
         **costs,
+    )
+
+
+def counted(model: ModelRecord, estimator: Any) -> ModelRecord:
+    """The record of an estimator that is fitted now, with what it costs; methods unknown to us stay as they
+    are."""
+    from nablab.models.estimator_cost import estimator_cost
+
+    cost = estimator_cost(estimator)
+    if cost is None:
+        return model
+    return replace(
+        model, parameters=cost.parameters, macs=cost.macs, flops=2 * cost.macs, counted=cost.counted
     )
 
 

@@ -21,8 +21,18 @@ from nablab.runs.record import RunRecord
 ESTIMATOR = "estimator.skops"
 NEIGHBOURS = "neighbours.npz"
 
-#: What skops doesn't trust by itself and our estimators hold. Each is a plain container of numbers.
+#: What skops doesn't trust by itself and estimators hold. Each is a plain container of numbers and of others.
 TRUSTED = (
+    "nablab.models.hog.HogFeatures",
+    "nablab.models.kernel_map.KernelMap",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.utils._bunch.Bunch",
     "sklearn.tree._tree.Tree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nablab.runs.checkpoint import remove_checkpoint
+from nablab.runs.describe import counted
 from nablab.runs.estimator_file import write_estimator
 from nablab.runs.examples import choose_examples
 from nablab.runs.job import Job
@@ -75,7 +76,8 @@ def finish_estimator(
     sample = _measure(fitted, data.train_sample)
     validation = _measure(fitted, data.validation) if data.validation is not None else NOT_MEASURED
     _store_answers(job, record, scores, data.test.y)
-    size = write_estimator(job.folder.path, fitted.estimator, job.cut.train, job.dataset)
+    stored = fitted.estimator if fitted.stored is None else fitted.stored
+    size = write_estimator(job.folder.path, stored, job.cut.train, job.dataset)
     totals = Totals(
         epochs=0,
         steps=0,
@@ -92,7 +94,13 @@ def finish_estimator(
         kept="fit",
         size_bytes=size,
     )
-    _close(job, replace(record, status="done", totals=totals, remarks=fitted.remarks))
+    model = counted(record.model, stored)
+    _close(
+        job,
+        replace(
+            record, status="done", model=model, totals=totals, remarks=fitted.remarks, tried=fitted.tried
+        ),
+    )
     return totals
 
 

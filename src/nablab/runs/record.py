@@ -16,7 +16,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from nablab.models.model import Engine, LayerRow, ModelKind, ModuleGraph, ScoreKind, SourceFile
+from nablab.models.model import Engine, LayerRow, ModelKind, ModuleGraph, ScoreKind, SourceFile, Tried
 
 #: Rises when a field changes its meaning or goes; new optional fields do not raise it.
 SCHEMA_VERSION = 1
@@ -33,7 +33,7 @@ class ModelRecord:
     kind: ModelKind
     detail: str  #: one line for tables: the layer string, or an estimator's settings
     score_kind: ScoreKind
-    parameters: int | None = None  #: trainable numbers; None where that has no meaning
+    parameters: int | None = None  #: trainable numbers, or those that an estimator keeps; None: not known
     macs: int | None = None  #: for one image, forward; None where not known
     flops: int | None = None  #: 2 x macs
     spec: str | None = None  #: canonical layer string of a network
@@ -42,6 +42,7 @@ class ModelRecord:
     source_file: SourceFile | None = None
     seeded: bool = True  #: False for methods that the seed does not change (nearest neighbours, SVC)
     engine: Engine = "torch"  #: what computed a network or module; estimators have none
+    counted: str = ""  #: how the MACs of a fitted estimator come about, as a sum in words
     trained: int | None = None  #: of the parameters, those that training moved; None: all
     frozen: tuple[str, ...] = ()  #: layers with parameters that training left as they were
 
@@ -156,6 +157,7 @@ class RunRecord:
     failure: Failure | None = None  #: when failed or interrupted
     start: StartRecord | None = None  #: None: from chance, or from what a user's module brings itself
     remarks: tuple[str, ...] = ()  #: what a library warned of, such as a fit that did not converge
+    tried: tuple[Tried, ...] = ()  #: the settings that an estimator's were chosen from, and how each did
     schema: int = SCHEMA_VERSION
 
     def to_json(self) -> str:

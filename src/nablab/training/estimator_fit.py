@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
 from typing import Any
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nablab.errors import RunFailed
-from nablab.models.model import Model, ScoreKind
+from nablab.models.model import Model, ScoreKind, Tried
+from nablab.training.accelerate import accelerated, plain
 from nablab.training.feed import TrainingData
+from nablab.training.grid import choose
 from nablab.training.recipe import Recipe
 
 
@@ -28,6 +30,9 @@ class FittedEstimator:
         fit_seconds: spent in `fit`.
         threads: that it computes with; 0: as many as the process has.
         remarks: what scikit-learn warned of, such as a fit that did not converge.
+        tried: the settings that it was chosen from, where there were several; their time is in
+            `fit_seconds`.
+        stored: what to store in the place of `estimator`, where that cannot be.
     """
 
     estimator: Any
@@ -36,6 +41,8 @@ class FittedEstimator:
     fit_seconds: float
     threads: int
     remarks: tuple[str, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    stored: Any = None
 
     def scores(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (N, K) for preprocessed images (N, ...).
@@ -66,27 +73,60 @@ class FittedEstimator:
 def fit(model: Model, data: TrainingData, recipe: Recipe) -> FittedEstimator:
     """Fit the estimator of a model on the preprocessed, flattened training images.
 
-    Of the recipe, the preprocessing, the validation share, the seed and the threads count; an estimator
-    never sees the validation images.
+    Of the recipe, the preprocessing, the validation share, the seed and the threads count. An estimator never
+    learns from the validation images; where the model leaves a choice of settings, they choose.
 
     Raises:
         RunFailed: scikit-learn refused; its reason.
     """
     if model.estimator is None:
         raise ValueError(f"{model.label} is not an estimator")
-    estimator = model.estimator(recipe.seed)
     x = data.train.all()
     features = x.reshape(len(x), -1)
     with warnings.catch_warnings(record=True) as caught, _threads(recipe.threads):
         warnings.simplefilter("always")
         start = perf_counter()
         try:
-            estimator.fit(features, data.train.y)
+            estimator, tried, said = _fitted(model, features, data, recipe)
         except (ValueError, FloatingPointError) as error:
             raise RunFailed(f"{model.label} cannot be fitted: {_first_line(error)}") from error
         seconds = perf_counter() - start
-    remarks = tuple(dict.fromkeys(_first_line(warning.message) for warning in caught))
-    return FittedEstimator(estimator, model.score_kind, data.classes, seconds, recipe.threads, remarks)
+        stored = plain(estimator, features, data.train.y) if model.fast else None
+    remarks = (*said, *dict.fromkeys(_first_line(warning.message) for warning in caught))
+    return FittedEstimator(
+        estimator, model.score_kind, data.classes, seconds, recipe.threads, remarks, tried, stored
+    )
+
+
+def _fitted(
+    model: Model, features: NDArray[np.float32], data: TrainingData, recipe: Recipe
+) -> tuple[Any, tuple[Tried, ...], tuple[str, ...]]:
+    """The fitted estimator, the settings that were tried, and what there is to say of its library."""
+    said: dict[str, None] = {}
+
+    def ready(estimator: Any) -> Any:
+        estimator = with_shape(estimator, data.input_shape)
+        if model.fast:
+            estimator, line = accelerated(estimator)
+            said[line] = None
+        return estimator
+
+    assert model.estimator is not None
+    if model.settings:
+        settings = [
+            replace(one, make=lambda seed, one=one: ready(one.make(seed)))  # type: ignore[misc]
+            for one in model.settings
+        ]
+        return *choose(settings, features, data, recipe), tuple(said)
+    estimator = ready(model.estimator(recipe.seed))
+    estimator.fit(features, data.train.y)
+    return estimator, (), tuple(said)
+
+
+def with_shape(estimator: Any, image_shape: tuple[int, ...]) -> Any:
+    """The estimator, told the shape of the images where a part of it asks (`image_shape`)."""
+    names = [name for name in estimator.get_params() if name.rpartition("__")[2] == "image_shape"]
+    return estimator.set_params(**dict.fromkeys(names, image_shape)) if names else estimator
 
 
 def spread(
