@@ -39,6 +39,7 @@ def test_a_repeat_is_found_whole(unit: str, times: int) -> None:
         ("xaaay", "", [("x", 1), ("a", 3), ("y", 1)]),
         ("rBrBrBrx", "B", [("r", 1), ("Br", 3), ("x", 1)]),  # rB three times would leave an r behind
         ("BrBrBrBx", "B", [("Br", 3), ("B", 1), ("x", 1)]),
+        ("abababa", "", [("ab", 3), ("a", 1)]),  # nothing leads: from the first on
         ("ababab", "b", [("ab", 3)]),  # to begin at b would cost a repeat
         ("aaabaaabaaab", "", [("aaab", 3)]),
     ],
