@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tomli_w
 
-from nablab.models.model import LayerRow, ModelKind, ScoreKind, SourceFile
+from nablab.models.model import LayerRow, ModelKind, ScoreKind, SourceFile, Tried
 from nablab.runs.planned import run_id
 from nablab.runs.record import (
     DataRecord,
@@ -52,6 +52,9 @@ class Fake:
     layers: tuple[LayerRow, ...] = LENET_LAYERS
     source_file: SourceFile | None = None
     reference: str = ""
+    counted: str = ""
+    remarks: tuple[str, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
 
 BIG = Fake(
@@ -136,6 +139,8 @@ def _write_run(
             "0.1.0", "3.11.9", "Linux x86_64", "A processor", 2, 7.8, "cpu", 1, jobs, {"numpy": "2.4.6"}
         ),
         totals=totals,
+        remarks=model.remarks,
+        tried=model.tried,
         failure=Failure("the loss is not finite; try a lower lr", "diverged", 2, 57) if broken else None,
     )
     run.write_record(record)
@@ -154,6 +159,7 @@ def _model(model: Fake) -> ModelRecord:
         flops=None if model.macs is None else 2 * model.macs,
         spec="8C5p0-ReLU-MaxPool2-K" if model.kind == "network" else None,
         layers=model.layers, source_file=model.source_file, seeded=model.seeded,
+        counted=model.counted,
     )  # fmt: skip
 
 

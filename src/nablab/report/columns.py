@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nablab.report.view_types import CellView, ComparisonView, RowView
-from nablab.report.words import NOTHING, seconds, share, short
+from nablab.report.words import NOTHING, bytes_, seconds, share, short
 
 #: Follows a time that was taken under other conditions than most, and must not be held against them.
 APART = "*"
@@ -41,6 +41,7 @@ def columns(view: ComparisonView) -> tuple[Column, ...]:
         Column("parameters", tuple(short(row.parameters) for row in rows), 8),
         Column("MACs", tuple(short(row.macs) for row in rows), 6),
         Column("FLOPs", tuple(short(row.flops) for row in rows), 2),
+        Column("stored", tuple(bytes_(row.size_bytes) for row in rows), 2),
         Column("training", tuple(_time(cell, "train_seconds") for cell in mains), 7),
         Column("wall", tuple(_time(cell, "wall_seconds") for cell in mains), 3),
         Column("1 image", tuple(_time(cell, "predict_seconds_1") for cell in mains), 4),
@@ -53,8 +54,9 @@ def explanation(view: ComparisonView) -> str:
     mains = [cell for row in view.rows if (cell := row.main) is not None and cell.n]
     text = (
         "Under each share of the training images: accuracy on the test images in %, mean ± standard "
-        "deviation over seeds. Costs are at the largest share. MACs: one image forward; FLOPs = 2 MACs. "
-        "training: steps only; wall: everything; 1 image, 1 of 256: predicting an image alone, in a batch."
+        f"deviation over seeds. Costs are at the largest share. {' '.join(view.conventions)} "
+        "stored: on disk; training: steps only, or a fit with all that was tried; wall: everything; 1 image, "
+        "1 of 256: predicting an image alone, in a batch."
     )
     if any(cell.clock != 0 for cell in mains):
         text += f" {APART} timed under other conditions: not to be compared."

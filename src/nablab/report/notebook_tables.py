@@ -68,7 +68,9 @@ def costs(view: ComparisonView) -> str:
             )
         )
     headers = ("model", "parameters", "MACs", "FLOPs", "stored", "training", "wall", "1 image", "1 of 256")
-    return markdown_table(headers, rows)
+    counted = [f"{row.label}: {row.counted}" for row in view.rows if row.counted]
+    notes = [f"- {markdown_text(line)}" for line in (*view.conventions, *counted)]
+    return "\n".join([markdown_table(headers, rows), "", *notes])
 
 
 def accuracies(view: ComparisonView, fraction: float) -> str:

@@ -44,6 +44,8 @@ def section(results: Results, row: RowView, images: Mapping[int, Picture]) -> Se
         kept=_kept(shown),
         source_file=_source_file(record.model.source_file),
         failures=failures(every),
+        remarks=tuple(dict.fromkeys(line for run in finished for line in run.record.remarks)),
+        tried=shown[0].record.tried if shown else (),
     )
 
 

@@ -11,7 +11,7 @@ from nablab.report.columns import best_rows, columns, explanation
 from nablab.report.view_types import CellView, ComparisonView, RowView
 
 #: The columns that describe a model, then those that describe it at a fraction; names of view fields.
-_OF_ROW = ("label", "kind", "detail", "parameters", "macs", "flops", "size_bytes")
+_OF_ROW = ("label", "kind", "detail", "parameters", "macs", "flops", "counted", "size_bytes")
 _OF_CELL = (
     "fraction",
     "n_train",
@@ -58,8 +58,9 @@ _LATEX = {
 def to_csv(view: ComparisonView) -> str:
     """One row a model and fraction, one column a number, nothing rounded; several seeds by semicolons.
 
-    Accuracies in [0, 1], times in seconds. Empty: not measured, or without meaning. `clock` 0 marks the
-    times that may be compared with each other.
+    Accuracies in [0, 1], times in seconds. Empty: not measured, or without meaning. `counted` says how an
+    estimator's MACs come about; where it is empty they are of convolutions and linear layers. `clock` 0
+    marks the times that may be compared with each other.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

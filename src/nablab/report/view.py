@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nablab.analysis.cost import conventions
 from nablab.analysis.curves import Band, Curves
 from nablab.analysis.results import Results
 from nablab.analysis.verdicts import verdicts
@@ -82,6 +83,7 @@ def comparison_view(results: Results) -> ComparisonView:
         recipes=how,
         repeat=repeat(results, how),
         failures=failures(results.runs),
+        conventions=conventions(row.counted for row in table),
         images=_shown(images, data, sections),
     )
 

@@ -41,6 +41,7 @@ def _row(results: Results, label: str) -> RowView:
         macs=record.model.macs,
         flops=record.model.flops,
         size_bytes=record.totals.size_bytes if record.totals else None,
+        counted=record.model.counted,
         cells=tuple(_cell(results, label, fraction) for fraction in results.fractions),
     )
 

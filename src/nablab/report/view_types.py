@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nablab.analysis.comparison import Pair
 from nablab.analysis.curves import Curves
 from nablab.errors import UserError, did_you_mean
-from nablab.models.model import LayerRow, ModuleGraph
+from nablab.models.model import LayerRow, ModuleGraph, Tried
 
 #: uint8, (H, W) grey or (H, W, 3) RGB.
 Picture = NDArray[np.uint8]
@@ -58,6 +58,7 @@ class RowView:
     flops: int | None
     size_bytes: int | None  #: of the stored weights
     cells: tuple[CellView | None, ...]  #: None where nothing was planned
+    counted: str = ""  #: how an estimator's MACs come about, in words; empty for networks
 
     @property
     def main(self) -> CellView | None:
@@ -148,6 +149,8 @@ class SectionView:
     kept: str  #: in words, which weights were measured
     source_file: str  #: a user's file, its hash and commit, in one line; empty otherwise
     failures: tuple[FailureView, ...]
+    remarks: tuple[str, ...] = ()  #: what runs remarked, each once
+    tried: tuple[Tried, ...] = ()  #: the settings that were chosen from, by the first seed
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,7 @@ class ComparisonView:
     recipes: tuple[RecipeView, ...]
     repeat: RepeatView
     failures: tuple[FailureView, ...]
+    conventions: tuple[str, ...] = ()  #: how parameters, MACs and FLOPs of these models are counted
     images: Mapping[int, Picture] = field(default_factory=dict)  #: by test index; empty for features
 
     def section(self, label: str) -> SectionView:
