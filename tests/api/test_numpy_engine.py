@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -139,6 +140,23 @@ def test_threads_are_the_plans_and_then_as_before(threads: int) -> None:
     with computing_with(1, [resolve("mlp")]):
         assert parallel.get_num_threads() == 2
         assert torch.get_num_threads() == 1
+
+
+def test_so_are_pytorchs_where_it_augments_for_our_engine() -> None:
+    code = (
+        "import sys\n"
+        "from nablab.data import augment\n"
+        "from nablab.models.reference import resolve\n"
+        "from nablab.runs.threads import computing_with\n"
+        "for text in ('flip,shift:2', 'crop:0.5'):\n"
+        "    with computing_with(1, [resolve('numpy:mlp')], augment.parse(text, (1, 8, 8))):\n"
+        "        print('torch' in sys.modules and sys.modules['torch'].get_num_threads())\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "1"]
 
 
 def test_pytorch_is_not_imported(tmp_path: Path) -> None:

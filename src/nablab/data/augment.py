@@ -62,6 +62,11 @@ class Augmentation:
         """Whether it does anything."""
         return bool(str(self))
 
+    @property
+    def interpolates(self) -> bool:
+        """Whether values between pixels are needed: PyTorch computes those, with its number of threads."""
+        return bool(self.crop or self.rotate or self.scale)
+
     def __str__(self) -> str:
         """The canonical text, which `parse` reads."""
         parts = []

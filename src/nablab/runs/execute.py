@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nablab.data import augment
 from nablab.runs.events import (
     RunDone,
     RunEpoch,
@@ -68,7 +69,8 @@ def execute(plan: Plan, *, resume: bool = False) -> Iterator[RunEvent]:
 
 
 def _execute_here(plan: Plan, waiting: list[PlannedRun]) -> Iterator[RunEvent]:
-    with computing_with(plan.recipe.threads, plan.models), deferred_interrupts() as interrupt:
+    augmentation = augment.parse(plan.recipe.augmentation, plan.dataset.input_shape)
+    with computing_with(plan.recipe.threads, plan.models, augmentation), deferred_interrupts() as interrupt:
         for run in waiting:
             yield from perform(job_of(plan, run), interrupt)
             interrupt.check()

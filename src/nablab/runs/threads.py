@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from nablab.data.augment import Augmentation
 from nablab.models.model import Model
 
 
 @contextmanager
-def computing_with(threads: int, models: Sequence[Model]) -> Iterator[None]:
+def computing_with(
+    threads: int, models: Sequence[Model], augmentation: Augmentation | None = None
+) -> Iterator[None]:
     """BLAS, and the engines of these models, with this many threads; as before afterwards.
 
-    0 leaves them as they are.
+    Args:
+        threads: 0 leaves them as they are.
+        augmentation: of what the networks train on; some is done by PyTorch, whatever their engine.
     """
     if threads == 0:
         yield
@@ -24,7 +29,7 @@ def computing_with(threads: int, models: Sequence[Model]) -> Iterator[None]:
         if "numpy" in engines:  # before BLAS is limited, which it takes its own number from
             limits.enter_context(_autograd_with(threads))
         limits.enter_context(threadpool_limits(limits=threads))
-        if "torch" in engines:
+        if "torch" in engines or (engines and augmentation is not None and augmentation.interpolates):
             limits.enter_context(_torch_with(threads))
         yield
 

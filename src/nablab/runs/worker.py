@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
+from nablab.data import augment
 from nablab.errors import CannotWrite, NablabError
 from nablab.runs.events import to_json
 from nablab.runs.interrupts import Interrupt, deferred_interrupts
@@ -76,7 +77,8 @@ def _work(setup: Setup, orders: queue.Queue[str], answers: IO[str], interrupt: I
     dataset = opened(setup.descriptor, SharedData.from_dict(setup.data))
     plan = read_plan(setup.out, dataset=dataset)
     runs = {run.id: run for run in plan.runs}
-    with computing_with(plan.recipe.threads, plan.models):
+    augmentation = augment.parse(plan.recipe.augmentation, dataset.input_shape)
+    with computing_with(plan.recipe.threads, plan.models, augmentation):
         _say(answers, json.dumps({"free": True}))
         for name in iter(orders.get, ""):
             for event in perform(job_of(plan, runs[name]), interrupt):
