@@ -94,6 +94,7 @@ class Model:
     seeded: bool = True  #: False where the seed changes nothing (nearest neighbours, SVC)
     engine: Engine = "torch"  #: what computes a network; estimators have none
     slow: str = ""  #: for estimators that take long at full size: a line to announce it with
+    fed: str = ""  #: the preprocessing that it needs, whatever the recipe says; empty: the recipe's
     start: str = ""  #: a run's folder, or a file, whose weights a network starts from; empty: from chance
     settings: tuple[Setting, ...] = ()  #: of an estimator, to be chosen from; `estimator` makes the first
     fast: bool = False  #: an estimator that scikit-learn-intelex is to fit, where it is installed

@@ -5,7 +5,8 @@ A name of the catalog (`lenet`), of an estimator (`svc`), any classifier of scik
 (`my_net.py:MyNet`); and in Python also a `Spec`, a live `nn.Module` class or object, a function that returns
 a module, or an estimator of scikit-learn. `numpy:` before a name of the catalog or a string of layers lets
 our own engine run it, `fast:` before an estimator scikit-learn-intelex. After a network, `@` and a run's
-folder or a `.safetensors` file name the weights that it starts from (`lenet@results/runs/lenet-f1-s0`).
+folder or a `.safetensors` file name the weights that it starts from (`lenet@results/runs/lenet-f1-s0`);
+`features:NAME` is a linear probe on a frozen backbone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nablab.errors import UserError, did_you_mean
+from nablab.models.backbone_names import FEATURES, probe
 from nablab.models.catalog import CATALOG
 from nablab.models.estimators import ESTIMATORS
 from nablab.models.labels import label_of_name, label_of_spec, unique_label
@@ -106,6 +108,8 @@ def _named(text: str) -> Model:
         return _by_intelex(text, text[len(_FAST) :].strip())
     if text.startswith(SKLEARN) and not _IN_FILE.fullmatch(text):
         return sklearn_model(text)
+    if name.startswith(FEATURES):
+        return probe(text)
     network, start = divide(text)
     if start and network.lower().replace("-", "_") not in ESTIMATORS:
         return start_from(_named(network), start)

@@ -23,6 +23,7 @@ NEIGHBOURS = "neighbours.npz"
 
 #: What skops doesn't trust by itself and estimators hold. Each is a plain container of numbers and of others.
 TRUSTED = (
+    "nablab.models.backbone_features.BackboneFeatures",
     "nablab.models.hog.HogFeatures",
     "nablab.models.kernel_map.KernelMap",
     "sklearn.calibration._CalibratedClassifier",

@@ -116,14 +116,15 @@ class Plan:
         return next(model for model in self.models if model.label == label)
 
     def recipe_of(self, model: Model) -> Recipe:
-        """The recipe of all runs of a model, but for the seed.
+        """The recipe of all runs of a model, but for the seed; a linear probe is fed as its backbone needs.
 
         What is for networks that come with weights is left out for those that start from chance: freezing
         noise, or training it slowly, would make them no comparison. A user's module may bring weights.
         """
+        recipe = self.recipe.but(preprocessing=model.fed) if model.fed else self.recipe
         if model.start or model.kind == "module":
-            return self.recipe
-        return self.recipe.but(freeze="", layer_decay=1.0, new_head=False)
+            return recipe
+        return recipe.but(freeze="", layer_decay=1.0, new_head=False)
 
     def folder(self, run: PlannedRun) -> RunFolder:
         return RunFolder(self.out / RUNS / run.id)

@@ -188,7 +188,7 @@ def _freeze(network: nn.Module, parts: Tuning) -> list[nn.Module]:
     for name, parameter in network.named_parameters():
         if parts.is_frozen(name):
             parameter.requires_grad = False
-    resting = [
+    resting: list[nn.Module] = [
         part
         for name, part in network.named_modules()
         if isinstance(part, nn.BatchNorm2d) and parts.freeze(name)

@@ -229,7 +229,7 @@ def _freeze(module: nn.Module, parts: Tuning) -> list[nn.Module]:
     for name, parameter in module.named_parameters():
         if parts.is_frozen(name):
             parameter.requires_grad_(False)
-    resting = [
+    resting: list[nn.Module] = [
         part
         for name, part in module.named_modules()
         if isinstance(part, nn.modules.batchnorm._NormBase) and parts.freeze(name)
