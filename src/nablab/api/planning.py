@@ -166,7 +166,7 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
     experiment = Experiment() if request.config is None else read_experiment(request.config)
     models = _models(request, experiment)
     dataset, reference = _data(request, experiment)
-    return runs.make_plan(
+    plan = runs.make_plan(
         models,
         dataset,
         _recipe(request, experiment),
@@ -180,6 +180,19 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
         calibrate=calibrate,
         data=reference,
     )
+    _check_starts(plan, experiment)
+    return plan
+
+
+def _check_starts(plan: Plan, experiment: Experiment) -> None:
+    """Refuse to repeat an experiment with other weights than it started from."""
+    for label, kept in plan.starts.items():
+        reference, sha256 = plan.model(label).reference, kept.record.sha256
+        if experiment.starts.get(reference, sha256) != sha256:
+            raise UserError(
+                f"the weights of {kept.record.path} are others than when the experiment was planned (SHA-256 "
+                f"{sha256[:12]}); restore them, or remove {reference} from its starts"
+            )
 
 
 def _models(request: Request, experiment: Experiment) -> tuple[Model, ...]:

@@ -113,15 +113,16 @@ class TrainedRun:
 
     def _parameters(self) -> str:
         """How many, and how many of them were trained."""
+        from nablab.runs.record import shortened
+
         model = self.record.model
         if model.parameters is None:
             return ""
         every = words.number(model.parameters)
         if model.trained is None:
             return every
-        return (
-            f"{every}, of which {words.number(model.trained)} are trained; frozen: {', '.join(model.frozen)}"
-        )
+        trained = words.number(model.trained)
+        return f"{every}, of which {trained} are trained; frozen: {shortened(model.frozen)}"
 
     def _came_of_it(self) -> list[tuple[str, str]]:
         if self.record.failure is not None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from nablab.analysis.comparison import ALPHA, Pair
 from nablab.analysis.cost import clock, number_clocks
 from nablab.analysis.results import Results
-from nablab.report.view_context import is_live
+from nablab.report.view_context import is_live, without_folder
 from nablab.report.view_types import CellView, RecipeView, RowView
 from nablab.report.words import count, listed, number, percent, plus_minus, share, times
+from nablab.runs.record import shortened
 
 Pairs = Mapping[float, tuple[Pair, ...]]
 
@@ -123,6 +125,7 @@ def notes(
         _note_unfinished(results),
         _note_clocks(results, table),
         _note_recipes(recipes),
+        *_notes_starts(results),
         _note_live(results),
         _note_statistics(results, pairs),
     ]
@@ -180,6 +183,23 @@ def _note_recipes(recipes: Sequence[RecipeView]) -> str:
     if len(recipes) < 2:
         return ""
     return f"The models were trained by {len(recipes)} different recipes."
+
+
+def _notes_starts(results: Results) -> list[str]:
+    """For each model that did not start from chance, or was trained in part, what it began with."""
+    found = []
+    for label in results.labels:
+        record = results.of(label)[-1].record
+        model, start = record.model, record.start
+        begun = []
+        if start is not None:
+            begun.append(f"starts from {replace(start, path=without_folder(start.path)).summary}")
+        if model.trained is not None:
+            trained = f"trains {number(model.trained)} of its {number(model.parameters)} parameters"
+            begun.append(f"{trained} (frozen: {shortened(model.frozen)})")
+        if begun:
+            found.append(f"{label} {'; it '.join(begun)}.")
+    return found
 
 
 def _note_live(results: Results) -> str:

@@ -195,5 +195,10 @@ def without_folder(reference: str) -> str:
 
     >>> without_folder("/home/me/my_net.py:MyNet"), without_folder("lenet"), without_folder("my_net.py:A")
     ('my_net.py:MyNet', 'lenet', 'my_net.py:A')
+    >>> without_folder("lenet@/home/me/runs/lenet-f1-s0")
+    'lenet@lenet-f1-s0'
     """
+    model, at, start = reference.partition("@")
+    if at:
+        return f"{without_folder(model)}@{without_folder(start)}"
     return PurePath(reference).name if PurePath(reference).is_absolute() else reference

@@ -29,6 +29,7 @@ class Experiment:
     test_fraction: float = 1.0
     resample: bool = False
     jobs: int | Literal["auto"] = "auto"
+    starts: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of the weights of `lenet@RUN`
     data: Mapping[str, Any] = field(default_factory=dict)  #: `name`, and the options of `nablab.data.load`
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,6 +56,8 @@ def to_toml(plan: Plan) -> str:
         | {name: value for name, value in plan.data.options.items() if value is not None},
         "recipe": plan.recipe.to_dict(),
     }
+    if starts := {plan.model(label).reference: kept.record.sha256 for label, kept in plan.starts.items()}:
+        values["starts"] = starts
     return _HEAD + tomli_w.dumps(values)
 
 

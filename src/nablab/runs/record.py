@@ -13,6 +13,7 @@ A run is a folder:
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -114,6 +115,17 @@ class Failure:
     step: int | None = None
 
 
+def shortened(names: Sequence[str]) -> str:
+    """Names of layers in a line: all of a few, the first and the last of many.
+
+    >>> shortened(["0", "3"]), shortened([str(number) for number in range(20)])
+    ('0, 3', '0, 1, 2 ... 19')
+    """
+    if len(names) <= 8:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} ... {names[-1]}"
+
+
 @dataclass(frozen=True)
 class StartRecord:
     """The trained weights that a run started from."""
@@ -135,8 +147,7 @@ class StartRecord:
         'runs/a (trained on digits, weights 000000000000): 0, 3 taken over; 5, the head, is new'
         """
         trained = f"trained on {self.data}, " if self.data else ""
-        shown = self.taken if len(self.taken) <= 8 else (self.taken[0], "...", self.taken[-1])
-        taken = f"{', '.join(shown)} taken over" if self.taken else "nothing taken over"
+        taken = f"{shortened(self.taken)} taken over" if self.taken else "nothing taken over"
         new = f"{', '.join(self.new)}, the head, is new" if self.new else "nothing is new"
         return f"{self.path} ({trained}weights {self.sha256[:12]}): {taken}; {new}"
 
