@@ -4,7 +4,8 @@ The other side is how PyTorch is usually fed: a `Dataset` whose items are PIL pi
 transforms change one by one, and a `DataLoader` that stacks them, without and with two worker processes (kept
 from one epoch to the next, and warmed up); the faster of the two counts. torchvision does not run with every
 build of PyTorch, so its transforms are written here as its Pillow backend does them, with less around
-them. nablab's side is what both of its engines train on, `nablab.training.feed.batches`, in one thread.
+them. nablab's side is what both of its engines train on, `nablab.training.feed.batches`, in this process;
+PyTorch, which samples between pixels for it, may use as many threads as the loader has workers.
 
 Both make float32 batches in [0, 1] from the same bytes, with the same changes drawn from the same
 distributions: tests/data/test_augment_pillow.py holds one against the other. The sides take turns in each
@@ -243,7 +244,7 @@ def ours(data: TrainingData, recipe: Recipe, epoch: int) -> Iterator[Tensor]:
 def main() -> int:
     """Measure and print; 1 where the aim is missed."""
     options = arguments()
-    torch.set_num_threads(1)
+    torch.set_num_threads(max(WORKERS))
     print(
         f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, NumPy {np.__version__}, "
         f"PyTorch {torch.__version__}, Pillow {PIL.__version__}\n"
