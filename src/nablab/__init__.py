@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nablab.api.checking import GradientCheck, gradcheck
     from nablab.api.comparison import Comparison, ComparisonTable
     from nablab.api.data_checks import DataCheck, check_data
+    from nablab.api.exporting import ExportedModel, export
     from nablab.api.inspection import Inspection, inspect
     from nablab.api.laddering import Ladder, ladder
     from nablab.api.leaderboard import Leaderboard, leaderboard
@@ -41,6 +42,7 @@ _HOMES = {
     "ComparisonTable": "nablab.api.comparison",
     "DataCheck": "nablab.api.data_checks",
     "Dataset": "nablab.data.dataset",
+    "ExportedModel": "nablab.api.exporting",
     "GradientCheck": "nablab.api.checking",
     "Inspection": "nablab.api.inspection",
     "Ladder": "nablab.api.laddering",
@@ -58,6 +60,7 @@ _HOMES = {
     "check_data": "nablab.api.data_checks",
     "compare": "nablab.api.training",
     "delete_run": "nablab.api.records",
+    "export": "nablab.api.exporting",
     "fetch": "nablab.api.sources",
     "gradcheck": "nablab.api.checking",
     "import_data": "nablab.api.preparing",
@@ -85,6 +88,7 @@ __all__ = [
     "ComparisonTable",
     "DataCheck",
     "Dataset",
+    "ExportedModel",
     "GradientCheck",
     "Inspection",
     "Ladder",
@@ -103,6 +107,7 @@ __all__ = [
     "compare",
     "delete_run",
     "errors",
+    "export",
     "fetch",
     "gradcheck",
     "import_data",

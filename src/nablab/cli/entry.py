@@ -88,6 +88,12 @@ _register(
     "nablab leaderboard runs",
     "nablab leaderboard results older --data fashion-mnist --html leaderboard.html",
 )
+_register(
+    "export",
+    "Write a trained model for other programs: ONNX, torch.export, safetensors.",
+    "nablab export results/runs/lenet-f0.1-s0 --onnx",
+    "nablab export results/runs/lenet-f0.1-s0 --pt2 --out lenet.pt2",
+)
 _register("runs", "List, show or delete trained runs.", target="app")
 _register("data", "List, show, check, fetch, prepare or import images to train on.", target="app")
 

@@ -104,11 +104,9 @@ def _network_scorer(run: RunFolder, record: RunRecord, model: Model | None) -> A
         return _numpy_scorer(record, run.weights())
     import torch
 
-    from nablab.training.tensors import copy_in, tensors_of, to_array
+    from nablab.training.tensors import to_array
 
-    module = _build(run, record, model)
-    copy_in(tensors_of(module), run.weights())
-    module.eval()
+    module = load_module(run, record, model)
 
     def scores(x: NDArray[np.float32]) -> NDArray[np.float32]:
         pieces = [torch.from_numpy(x[start : start + _AT_ONCE]) for start in range(0, len(x), _AT_ONCE)]
@@ -116,6 +114,21 @@ def _network_scorer(run: RunFolder, record: RunRecord, model: Model | None) -> A
             return np.concatenate([to_array(module(piece).float()) for piece in pieces])
 
     return scores
+
+
+def load_module(run: RunFolder, record: RunRecord, model: Model | None = None) -> Any:
+    """The PyTorch module of a network or user's module with its trained weights, in evaluation mode.
+
+    A network that our own engine trained comes as its twin. Maps preprocessed float32 (N, ...) to logits.
+
+    Raises:
+        UserError: as `load_predictor`.
+    """
+    from nablab.training.tensors import copy_in, tensors_of
+
+    module = _build(run, record, model)
+    copy_in(tensors_of(module), run.weights())
+    return module.eval()
 
 
 def _numpy_scorer(record: RunRecord, weights: dict[str, NDArray[Any]]) -> Any:
