@@ -92,10 +92,14 @@ def test_depth_counts_layers_with_weights_and_blocks_once() -> None:
     assert [by_module[path] for path in ("features.0", "features.1", "features.3", "head")] == [2, 2, 1, 0]
 
 
-def test_a_projection_belongs_to_its_block() -> None:
-    found = depths(rows_of("4C3-Res(8C3s2-ReLU-8C3)-GlobalAvgPool-K"))
+@pytest.mark.parametrize(
+    ("block", "around"),
+    [("8C3s2-ReLU-8C3", "1.project"), ("8C3s2-ReLU-8C3|8C1s2b0-BatchNorm", "1.shortcut")],
+)
+def test_a_shortcut_belongs_to_its_block(block: str, around: str) -> None:
+    found = depths(rows_of(f"4C3-Res({block})-GlobalAvgPool-K"))
     assert {depth for path, depth in found.items() if path.startswith("1.")} == {1}
-    assert any(path.startswith("1.project") for path in found)
+    assert any(path.startswith(around) for path in found)
     assert (found["0"], found["3"]) == (2, 0)
 
 

@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from nablab.errors import UserError, did_you_mean
 from nablab.models.model import LayerRow
 
-#: Layers of a residual block belong together, its projection too.
-_IN_BLOCK = re.compile(r"(\d+)\.(?:body\.\d|project(?:\.|$))")
+#: Layers of a residual block belong together, its projection or shortcut too.
+_IN_BLOCK = re.compile(r"(\d+)\.(?:body\.\d|(?:project|shortcut)(?:\.|$))")
 
 
 @dataclass(frozen=True)

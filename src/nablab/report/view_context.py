@@ -10,6 +10,7 @@ from typing import Any
 
 from nablab.analysis.results import Results, RunData
 from nablab.errors import UserError
+from nablab.models.started import divide
 from nablab.report.view_types import (
     DataView,
     Difference,
@@ -198,7 +199,7 @@ def without_folder(reference: str) -> str:
     >>> without_folder("lenet@/home/me/runs/lenet-f1-s0")
     'lenet@lenet-f1-s0'
     """
-    model, at, start = reference.partition("@")
-    if at:
+    model, start = divide(reference)
+    if start:
         return f"{without_folder(model)}@{without_folder(start)}"
     return PurePath(reference).name if PurePath(reference).is_absolute() else reference
