@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from torch.nn import functional
 
 from nablab.data import augment, keyed
 from nablab.data.affine import affine
@@ -152,6 +153,15 @@ def test_all_together_is_one_after_the_other(x: NDArray[np.generic]) -> None:
     for text in ("rotate:30,scale:0.2", "crop:0.4", "flip", "shift:3", "brightness:0.4", "erase:5"):
         changed = apply(text, changed)
     np.testing.assert_array_equal(apply(ALL, x), changed)
+
+
+@pytest.mark.parametrize("text", [*EACH, ALL])
+def test_what_interpolates_is_what_pytorch_samples(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled = []
+    grid_sample = functional.grid_sample
+    monkeypatch.setattr(functional, "grid_sample", lambda *a, **k: sampled.append(1) or grid_sample(*a, **k))
+    apply(text, GREY)
+    assert augment.parse(text, GREY.shape[1:]).interpolates == bool(sampled)
 
 
 def test_none_is_none() -> None:
