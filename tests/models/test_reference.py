@@ -84,10 +84,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", CATALOG)
 def test_catalog_names(name: str) -> None:
-    for written in (name, name.upper(), name.replace("_", "-")):
+    for written in (name, name.upper(), name.replace("_", "-"), name.replace("_", " ").title()):
         model = resolve(written)
         assert (model.label, model.reference, model.kind) == (name, name, "network")
         assert model.spec == CATALOG[name].spec
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("ResNet-18", "resnet18"),
+        ("LeNet_5", "lenet5"),
+        ("WRN40-4", "wrn_40_4"),
+        ("MobileNetV2", "mobilenet_v2"),
+    ],
+)
+def test_names_as_papers_spell_them(written: str, name: str) -> None:
+    assert resolve(written).reference == name
+    assert resolve(f"numpy:{written}").reference == f"numpy:{name}"
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

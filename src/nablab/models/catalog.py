@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from nablab.models.catalog_course import COURSE
 from nablab.models.catalog_entry import CatalogEntry
 from nablab.models.catalog_papers import PAPERS
@@ -17,6 +19,18 @@ DEFAULT_COMPARISON = (
 CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in (*COURSE, *PAPERS)}
 
 
+_BY_LETTERS = {name.replace("_", ""): entry for name, entry in CATALOG.items()}
+
+
+def find(name: str) -> CatalogEntry | None:
+    """The entry of a name, however its case, dashes and underscores are written; None where there is none.
+
+    >>> find("ResNet-18").name, find("WRN-40-4").name
+    ('resnet18', 'wrn_40_4')
+    """
+    return _BY_LETTERS.get(re.sub(r"[-_\s]", "", name.lower()))
+
+
 def spec(name_or_text: str) -> Spec:
     """The network of a catalog name, or of a string of the layer language.
 
@@ -26,5 +40,5 @@ def spec(name_or_text: str) -> Spec:
     Raises:
         UserError: neither; says where the string is wrong.
     """
-    entry = CATALOG.get(name_or_text.strip().lower())
+    entry = find(name_or_text)
     return entry.spec if entry else parse(name_or_text)

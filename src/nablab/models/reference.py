@@ -20,7 +20,7 @@ from typing import Any
 
 from nablab.errors import UserError, did_you_mean
 from nablab.models.backbone_names import FEATURES, probe
-from nablab.models.catalog import CATALOG
+from nablab.models.catalog import CATALOG, find
 from nablab.models.estimators import ESTIMATORS
 from nablab.models.labels import label_of_name, label_of_spec, unique_label
 from nablab.models.language import parse
@@ -100,8 +100,8 @@ def _network(label: str, reference: str, spec: Spec) -> Model:
 
 def _named(text: str) -> Model:
     name = text.lower().replace("-", "_")
-    if name in CATALOG:
-        return _network(name, name, CATALOG[name].spec)
+    if entry := find(text):
+        return _network(entry.name, entry.name, entry.spec)
     if name in ESTIMATORS:
         return _estimator(name)
     if name.startswith(_FAST):

@@ -63,7 +63,7 @@ class _Sequence(nn.Module):
         order = _fast_order(kinds)
         for before, index in pairwise(order):
             module = getattr(self, str(index))
-            if isinstance(module, nn.ReLU | nn.ReLU6):
+            if isinstance(module, nn.ReLU):
                 module.inplace = issubclass(kinds[before], _OUTPUT_NOT_READ)
         self._order = tuple(str(index) for index in order)
 
