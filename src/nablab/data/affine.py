@@ -23,8 +23,6 @@ def affine(x_NCHW: Array, matrices: NDArray[np.floating], fill: float) -> Array:
         (N, C, H, W), of the type of `x_NCHW`.
     """
     down, right = (np.arange(length) - (length - 1) / 2 for length in x_NCHW.shape[2:])
-    by_row, by_column = (
-        np.asarray(matrices, np.float64)[:, :, axis].T[:, :, None] * offsets
-        for axis, offsets in enumerate((down, right))
-    )
+    by_row = matrices[:, :, 0].T[:, :, None] * down
+    by_column = matrices[:, :, 1].T[:, :, None] * right
     return bilinear(x_NCHW, by_row, by_column, fill)
