@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from nablab.models import cost, torch_net
 from nablab.models.catalog import CATALOG
@@ -241,3 +242,8 @@ def test_images_of_28_to_64_pixels_fit_with_the_same_parameters(
     assert rows[-1].output_shape == (7,)
     pooled = next(row for row in rows if row.layer.startswith("Global"))
     assert min(pooled.input_shape[1:]) > 1
+    network = torch_net.build(spec, shape, 7).to("meta")  # shapes only: nothing is computed
+    with FlopCounterMode(display=False) as counter:
+        scores = network(torch.empty(2, *shape, device="meta"))
+    assert scores.shape == (2, 7)
+    assert counter.get_total_flops() == 2 * cost.count(rows).flops

@@ -26,6 +26,7 @@ from difflib import get_close_matches
 
 from nablab.errors import UserError
 from nablab.models import spec as layers
+from nablab.models.forms import BY_LOWER, FORMS, OPTIONS
 from nablab.models.printing import layer_text, to_text
 from nablab.models.spec import Layer, Residual, Spec
 
@@ -59,37 +60,6 @@ class _Token:
     text: str
     start: int
 
-
-@dataclass(frozen=True)
-class _Form:
-    """How a named layer is written: whether it takes a number, which options, and what it then is."""
-
-    make: Callable[..., Layer]
-    number: type[int] | type[float] | None = None
-    optional: bool = False
-    options: str = ""
-    example: str = ""
-
-
-_KEYWORDS = {"s": "stride", "p": "padding", "g": "groups", "b": "bias"}
-_FORMS: dict[str, _Form] = {
-    "DW": _Form(layers.DepthwiseConv, int, options="spb", example="DW3 or DW3s2"),
-    "MaxPool": _Form(layers.MaxPool, int, options="sp", example="MaxPool2 or MaxPool3s2p1"),
-    "AvgPool": _Form(layers.AvgPool, int, options="sp", example="AvgPool2 or AvgPool3s2p1"),
-    "Widen": _Form(layers.Widen, int, example="Widen32"),
-    "GroupNorm": _Form(layers.GroupNorm, int, example="GroupNorm8"),
-    "Dropout": _Form(layers.Dropout, float, example="Dropout0.5"),
-    "LeakyReLU": _Form(layers.LeakyReLU, float, optional=True, example="LeakyReLU or LeakyReLU0.1"),
-} | {
-    kind.word: _Form(kind, example=kind.word)
-    for kind in (
-        *(layers.GlobalAvgPool, layers.GlobalMaxPool, layers.Flatten),
-        *(layers.BatchNorm, layers.LayerNorm, layers.InstanceNorm),
-        *(layers.ReLU, layers.ReLU6, layers.PReLU, layers.ELU, layers.GELU, layers.SiLU),
-        *(layers.Softplus, layers.Tanh, layers.Sigmoid),
-    )
-}
-_BY_LOWER = {word.lower(): word for word in _FORMS}
 
 _TOKEN = re.compile(r"[()|-]|[^\s()|-]+")
 _REPEAT = re.compile(r"([0-9]+)x(.*)", re.IGNORECASE)
@@ -197,13 +167,13 @@ class _Parser:
             sizes = (self.integer(filters, token, place), self.integer(kernel, token, place))
             return self.made(token, place, layers.Conv, *sizes, **chosen)
         named = _NAMED.fullmatch(text)
-        if named and named[1].lower() in _BY_LOWER:
+        if named and named[1].lower() in BY_LOWER:
             return self.named(named, token, place)
         raise self.error(token, place, _no_such_layer(text))
 
     def named(self, parts: re.Match[str], token: _Token, place: str) -> Layer:
-        word = _BY_LOWER[parts[1].lower()]
-        form = _FORMS[word]
+        word = BY_LOWER[parts[1].lower()]
+        form = FORMS[word]
         number = parts[2]
         if number is None and form.number is not None and not form.optional:
             raise self.error(token, place, f"{word} needs a number, e.g. {form.example}")
@@ -228,9 +198,9 @@ class _Parser:
         for letter, digits in re.findall("([a-z])([0-9]+)", text.lower()):
             if letter not in allowed:
                 raise self.error(token, place, f'it takes no option "{letter}"')
-            if _KEYWORDS[letter] in chosen:
+            if OPTIONS[letter] in chosen:
                 raise self.error(token, place, f'it has the option "{letter}" twice')
-            chosen[_KEYWORDS[letter]] = self.integer(digits, token, place)
+            chosen[OPTIONS[letter]] = self.integer(digits, token, place)
         return chosen
 
     def integer(self, digits: str, token: _Token, place: str) -> int:
@@ -258,12 +228,11 @@ def _no_such_layer(text: str) -> str:
     letters = re.match("[a-z]*", text.lower())
     word = letters.group() if letters else ""
     near = [
-        _BY_LOWER.get(name, "Res(...)")
-        for name in get_close_matches(word, [*_BY_LOWER, "res"], 2, cutoff=0.6)
+        BY_LOWER.get(name, "Res(...)") for name in get_close_matches(word, [*BY_LOWER, "res"], 2, cutoff=0.6)
     ]
     if near:
         return f"no such layer; did you mean {' or '.join(near)}?"
-    return f"no such layer; known: 64C3, 100, K, Res(...), {', '.join(sorted(_FORMS))}"
+    return f"no such layer; known: 64C3, 100, K, Res(...), {', '.join(sorted(FORMS))}"
 
 
 def _quote(text: str, token: _Token) -> str:
