@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nablab.api.prediction import Predictions, predict
     from nablab.api.preparing import import_data, prepare
     from nablab.api.records import delete_run, list_runs, results, show_run
+    from nablab.api.reproducing import Reproduction, reproduce
     from nablab.api.showing import ShownData, show_data
     from nablab.api.sources import fetch, load, sources
     from nablab.api.trained import TrainedRun
@@ -51,6 +52,7 @@ _HOMES = {
     "PlannedComparison": "nablab.api.planning",
     "Predictions": "nablab.api.prediction",
     "Recipe": "nablab.training.recipe",
+    "Reproduction": "nablab.api.reproducing",
     "RunFailed": "nablab.errors",
     "ShownData": "nablab.api.showing",
     "Spec": "nablab.models.spec",
@@ -74,6 +76,7 @@ _HOMES = {
     "predict": "nablab.api.prediction",
     "prepare": "nablab.api.preparing",
     "preset": "nablab.training.recipe",
+    "reproduce": "nablab.api.reproducing",
     "results": "nablab.api.records",
     "resume": "nablab.api.training",
     "show_data": "nablab.api.showing",
@@ -97,6 +100,7 @@ __all__ = [
     "PlannedComparison",
     "Predictions",
     "Recipe",
+    "Reproduction",
     "RunFailed",
     "ShownData",
     "Spec",
@@ -121,6 +125,7 @@ __all__ = [
     "predict",
     "prepare",
     "preset",
+    "reproduce",
     "results",
     "resume",
     "show_data",

@@ -94,6 +94,12 @@ _register(
     "nablab export results/runs/lenet-f0.1-s0 --onnx",
     "nablab export results/runs/lenet-f0.1-s0 --pt2 --out lenet.pt2",
 )
+_register(
+    "reproduce",
+    "Train what others published figures of, and hold theirs against ours.",
+    "nablab reproduce fashion-mnist --rows net_linear,lenet --fractions 0.01,0.1",
+    "nablab reproduce fashion-mnist --time-limit 45m --out published",
+)
 _register("runs", "List, show or delete trained runs.", target="app")
 _register("data", "List, show, check, fetch, prepare or import images to train on.", target="app")
 

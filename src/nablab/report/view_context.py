@@ -63,11 +63,12 @@ def _samples(results: Results, images: Mapping[int, Picture]) -> tuple[tuple[int
 
 def environments(results: Results) -> tuple[EnvironmentView, ...]:
     """Every different environment, the commonest first."""
-    values = Counter(_environment(run.record.environment) for run in results.runs)
+    values = Counter(environment_values(run.record.environment) for run in results.runs)
     return tuple(EnvironmentView(environment, runs) for environment, runs in values.most_common())
 
 
-def _environment(environment: Environment) -> tuple[tuple[str, str], ...]:
+def environment_values(environment: Environment) -> tuple[tuple[str, str], ...]:
+    """Versions, machine and how it was used, as names and values to print."""
     return (
         ("nablab", environment.nablab),
         ("Python", environment.python),

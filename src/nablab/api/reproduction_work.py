@@ -1,0 +1,189 @@
+"""The work behind `nablab.reproduce`: which figures can be tried here, and the comparisons that try them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nablab.analysis.published import RECIPES, Figure, Published
+from nablab.errors import UserError
+from nablab.report.words import seconds
+from nablab.training.recipe import Recipe, preset
+
+if TYPE_CHECKING:
+    from nablab.analysis.reproduction import Reproduced
+    from nablab.data.dataset import Dataset
+    from nablab.models.model import Model
+    from nablab.runs.planned import DataReference, Plan
+
+#: Where the comparisons are, below the folder of a reproduction.
+COMPARISONS = "comparisons"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One published figure that can be tried here."""
+
+    row: Published
+    figure: Figure
+    model: Model
+
+
+@dataclass(frozen=True, eq=False)
+class ReproductionWork:
+    """What is the same for all rows of a reproduction.
+
+    Attributes:
+        folder: of the reproduction; each recipe and fraction has a comparison below it.
+        dataset: what all train on, and `reference`, how it is loaded again.
+        seeds: runs of each row, from seed 0 on.
+        epochs: of every network; None is what the recipes say.
+        jobs: runs at a time.
+        limit: seconds that one row at one fraction may take, all seeds together; None is no limit.
+        progress: show it.
+    """
+
+    folder: Path
+    dataset: Dataset
+    reference: DataReference
+    seeds: int
+    epochs: int | None
+    jobs: int | Literal["auto"]
+    limit: float | None
+    progress: bool
+
+    def run(self, chosen: Sequence[tuple[Published, Figure]]) -> Iterator[Reproduced]:
+        """Each figure with our runs, or the reason why there are none; in the order given."""
+        from nablab.analysis.reproduction import Reproduced
+
+        found: dict[tuple[str, float], Reproduced] = {}
+        groups: dict[tuple[str, float], list[_Task]] = {}
+        for row, figure in chosen:
+            task, reason = self._task(row, figure)
+            if task is None:
+                found[row.name, figure.fraction] = Reproduced(row, figure, reason=reason)
+            else:
+                groups.setdefault((row.recipe, figure.fraction), []).append(task)
+        for (recipe, fraction), tasks in groups.items():
+            for one in self._compare(recipe, fraction, tasks):
+                found[one.row.name, fraction] = one
+        return (found[row.name, figure.fraction] for row, figure in chosen)
+
+    def _task(self, row: Published, figure: Figure) -> tuple[_Task | None, str]:
+        from nablab.models.reference import resolve
+
+        if not row.reference:
+            return None, row.missing
+        here = len(self.dataset.x_train) / self.dataset.train_total
+        if figure.fraction > here:
+            return None, f"only {100 * here:g} % of the training images are here; {self.dataset.hint}"
+        try:
+            return _Task(row, figure, replace(resolve(row.reference), label=row.name)), ""
+        except UserError as error:
+            return None, f"not here yet: {error}"
+
+    def _compare(self, recipe: str, fraction: float, tasks: Sequence[_Task]) -> Iterator[Reproduced]:
+        """One comparison: all rows of one recipe at one fraction."""
+        from nablab.analysis.reproduction import Reproduced, hold_against
+        from nablab.analysis.results import load_results
+
+        out = self.folder / COMPARISONS / f"{recipe}-{fraction:g}"
+        plan = self._planned(out, recipe, fraction)
+        late = self._late(recipe, fraction, [task for task in tasks if not _has(plan, task)])
+        self._execute(out, recipe, fraction, plan, [task for task in tasks if task.row.name not in late])
+        results = load_results(out) if (out / "runs").is_dir() else None
+        for task in tasks:
+            row, figure = task.row, task.figure
+            runs = results.done(row.name) if results else ()
+            if row.name in late:
+                yield Reproduced(row, figure, reason=late[row.name])
+            elif runs:
+                yield hold_against(row, figure, runs)
+            else:
+                yield Reproduced(row, figure, reason=_failure(results, row.name))
+
+    def _planned(self, out: Path, recipe: str, fraction: float) -> Plan | None:
+        """What was planned in this folder before; None where nothing was.
+
+        Raises:
+            UserError: it was trained otherwise, and would not belong with what is asked for now.
+        """
+        from nablab.runs.plan import read_plan
+
+        if not (out / "plan.json").exists():
+            return None
+        plan = read_plan(out, dataset=self.dataset)
+        wanted = self._recipe(recipe).but(threads=plan.recipe.threads, device=plan.recipe.device)
+        if plan.recipe != wanted or plan.seeds != tuple(range(self.seeds)):
+            raise UserError(
+                f"{out} was begun with other seeds or another recipe; ask for those, or choose another --out"
+            )
+        return plan
+
+    def _late(self, recipe: str, fraction: float, tasks: Sequence[_Task]) -> dict[str, str]:
+        """Of these, those that would take longer than the limit, and what to say of them."""
+        if self.limit is None or not tasks:
+            return {}
+        plan = self._plan(self.folder / COMPARISONS / "not-there", recipe, fraction, tasks, calibrate=True)
+        late = {}
+        for task in tasks:
+            runs = [run for run in plan.runs if run.label == task.row.name]
+            each = [estimate.seconds(plan.epochs(run)) for run in runs if (estimate := plan.estimate(run))]
+            if sum(each) > self.limit:
+                about = f"about {seconds(sum(each))} for {len(runs)} run{'s' if len(runs) > 1 else ''}"
+                late[task.row.name] = f"{about}, and the limit is {seconds(self.limit)}"
+        return late
+
+    def _execute(
+        self, out: Path, recipe: str, fraction: float, plan: Plan | None, tasks: Sequence[_Task]
+    ) -> None:
+        from nablab.api.progress import watch
+        from nablab.runs.execute import execute
+        from nablab.runs.plan import extend_plan
+
+        new = [task for task in tasks if not _has(plan, task)]
+        if plan is None:
+            if not new:
+                return
+            plan = self._plan(out, recipe, fraction, new)
+        elif new:
+            plan = extend_plan(plan, [task.model for task in new])
+        try:
+            watch(plan, execute(plan, resume=True), show=self.progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "interrupted; what was done is kept, and the same command goes on"
+            ) from None
+
+    def _plan(
+        self, out: Path, recipe: str, fraction: float, tasks: Sequence[_Task], *, calibrate: bool = False
+    ) -> Plan:
+        from nablab.runs.plan import make_plan
+
+        return make_plan(
+            [task.model for task in tasks],
+            self.dataset,
+            self._recipe(recipe),
+            out=out,
+            fractions=[fraction],
+            seeds=self.seeds,
+            jobs=self.jobs,
+            calibrate=calibrate,
+            data=self.reference,
+        )
+
+    def _recipe(self, name: str) -> Recipe:
+        published = RECIPES[name]
+        recipe = preset(published.preset).but(**published.changes)
+        return recipe if self.epochs is None else recipe.but(epochs=self.epochs)
+
+
+def _has(plan: Plan | None, task: _Task) -> bool:
+    return plan is not None and any(model.label == task.row.name for model in plan.models)
+
+
+def _failure(results: Any, label: str) -> str:
+    failures = [run.record.failure for run in results.of(label) if run.record.failure] if results else []
+    return f"failed: {failures[0].message}" if failures else "not run"

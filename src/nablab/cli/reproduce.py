@@ -1,0 +1,48 @@
+"""nablab reproduce: `nablab.reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from nablab.cli.options import RESULTS, RUNS, Fractions, Jobs, OutputOptions, option
+
+
+def reproduce(
+    data: Annotated[str, Parameter(help="Whose published figures.")] = "fashion-mnist",
+    /,
+    *,
+    rows: Annotated[
+        tuple[str, ...], option(RUNS, "Which: net_linear,svc,... [all]", metavar="ROW,ROW", n_tokens=1)
+    ] = (),
+    fractions: Fractions = None,
+    seeds: Annotated[int, option(RUNS, "How many runs of each. [3]")] = 3,
+    epochs: Annotated[int | None, option(RUNS, "Of every network, in place of its recipe's.")] = None,
+    time_limit: Annotated[
+        str | None, option(RUNS, "Leave out rows that would take longer, all seeds together, e.g. 45m.")
+    ] = None,
+    jobs: Jobs = None,
+    out: Annotated[Path | None, option(RESULTS, "Folder for runs and pages. [runs/reproduce-DATA]")] = None,
+    output: OutputOptions = OutputOptions(),  # noqa: B008
+) -> int:
+    """Train what others published figures of, and hold theirs against ours."""
+    import nablab
+
+    more: dict[str, Any] = {} if jobs is None else {"jobs": jobs}
+    done = nablab.reproduce(
+        data,
+        rows=[row.strip() for text in rows for row in text.split(",")],
+        fractions=fractions,
+        seeds=seeds,
+        epochs=epochs,
+        time_limit=time_limit,
+        out=out,
+        progress=not output.quiet,
+        **more,
+    )
+    output.show(done, done.document())
+    if not output.json:
+        print(f"\npage      {done.folder / 'index.md'}")
+    return 1 if done.failed else 0
