@@ -110,7 +110,7 @@ def test_sizes(shape: tuple[int, int, int], features: int) -> None:
 
 @pytest.mark.parametrize(
     ("features", "shape", "said"),
-    [(10, None, "no square image"), (10, (10,), "images, not"), (36, (1, 6, 6), "8 x 8 pixels at least")],
+    [(10, None, "no square image"), (10, (10,), "images, not"), (1, (1, 1, 1), "2 x 2 pixels at least")],
 )
 def test_what_is_no_image_is_refused(features: int, shape: tuple[int, ...] | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -33,8 +33,9 @@ class HogFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         orientations: bins of [0°, 180°).
-        cell: pixels of a cell's side; None: 4, or 8 where the shorter side has 48 pixels or more. What is
-            left over at the right and the bottom votes for the last cells.
+        cell: pixels of a cell's side; None: 4, or 8 where the shorter side has 48 pixels or more, and fewer
+            where that leaves no block. What is left over at the right and the bottom votes for the last
+            cells.
         block: cells of a block's side.
         clip: largest value in a block before it is normalised again.
         image_shape: (C, H, W); None: square images, grey or RGB by the number of features. A fit by nablab
@@ -62,11 +63,12 @@ class HogFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: features instead of images, or images smaller than a block.
         """
         self.shape_ = _shape(X.shape[1], self.image_shape)
-        self.cell_ = self.cell or (8 if min(self.shape_[1:]) >= 48 else 4)
+        side = min(self.shape_[1:])
+        self.cell_ = self.cell or max(1, min(8 if side >= 48 else 4, side // self.block))
         if min(self.cells) < self.block:
             height, width = self.shape_[1:]
-            side = self.cell_ * self.block
-            raise ValueError(f"HOG needs images of {side} x {side} pixels at least, not {height} x {width}")
+            least = self.cell_ * self.block
+            raise ValueError(f"HOG needs images of {least} x {least} pixels at least, not {height} x {width}")
         self.n_features_in_ = X.shape[1]
         return self
 

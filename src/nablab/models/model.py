@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nablab.data.preprocess import Preprocessing
 from nablab.models.spec import Spec
 
 ModelKind = Literal["network", "module", "estimator"]
@@ -73,6 +74,14 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class FeatureSource:
+    """A layer of a run, whose outputs a method works on."""
+
+    run: str  #: its folder, as the user gave it
+    layer: str  #: the layer's name in the layer table
+
+
+@dataclass(frozen=True)
 class Model:
     """What `resolve` makes of a reference.
 
@@ -98,3 +107,5 @@ class Model:
     start: str = ""  #: a run's folder, or a file, whose weights a network starts from; empty: from chance
     settings: tuple[Setting, ...] = ()  #: of an estimator, to be chosen from; `estimator` makes the first
     fast: bool = False  #: an estimator that scikit-learn-intelex is to fit, where it is installed
+    features: FeatureSource | None = None  #: what an estimator works on in place of pixels
+    preprocessing: Preprocessing | None = None  #: of the run whose features those are, once it was read

@@ -40,12 +40,7 @@ class NearestNeighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ValueError: a setting that is none, or more neighbours than images.
         """
-        if not isinstance(self.k, int) or self.k < 1:
-            raise ValueError(f"k={self.k!r} must be a whole number from 1")
-        if self.metric not in METRICS:
-            raise ValueError(f"metric={self.metric!r} must be one of {', '.join(METRICS)}")
-        if self.weights not in ("uniform", "distance"):
-            raise ValueError(f"weights={self.weights!r} must be uniform or distance")
+        check_settings(self)
         if self.k > len(X):
             raise ValueError(f"k={self.k} neighbours of {len(X)} images; take at most {len(X)}")
         self.classes_, self.labels_ = np.unique(y, return_inverse=True)
@@ -77,3 +72,18 @@ class NearestNeighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         images, features = self.index_.rows.shape
         size = images * features
         return size, size, f"{images:,} stored images x {features:,} features"
+
+
+def check_settings(estimator: NearestNeighbours) -> None:
+    """Refuse settings that are none.
+
+    Raises:
+        ValueError: one of them.
+    """
+    k, metric, weights = estimator.k, estimator.metric, estimator.weights
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        raise ValueError(f"k={k!r} must be a whole number from 1")
+    if metric not in METRICS:
+        raise ValueError(f"metric={metric!r} must be one of {', '.join(METRICS)}")
+    if weights not in ("uniform", "distance"):
+        raise ValueError(f"weights={weights!r} must be uniform or distance")

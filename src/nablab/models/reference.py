@@ -25,6 +25,7 @@ from nablab.models.estimators import ESTIMATORS
 from nablab.models.labels import label_of_name, label_of_spec, unique_label
 from nablab.models.language import parse
 from nablab.models.live import is_model, model_of_object
+from nablab.models.memorised import is_memorised, memorised_model
 from nablab.models.model import Model
 from nablab.models.printing import to_text
 from nablab.models.sklearn_model import PREFIX as SKLEARN
@@ -106,6 +107,8 @@ def _named(text: str) -> Model:
         return _estimator(name)
     if name.startswith(_FAST):
         return _by_intelex(text, text[len(_FAST) :].strip())
+    if is_memorised(text):
+        return memorised_model(text)
     if text.startswith(SKLEARN) and not _IN_FILE.fullmatch(text):
         return sklearn_model(text)
     if name.startswith(FEATURES):

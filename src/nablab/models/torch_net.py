@@ -52,6 +52,18 @@ def build(spec: Spec, input_shape: Shape, classes: int) -> nn.Module:
     return network
 
 
+def as_written(network: nn.Module) -> nn.Module:
+    """The network itself, from now on run layer by layer in the order of its spec, nothing written over.
+
+    Each module's output is then that of the layer whose name it has. Modules that are not of `build` stay as
+    they are.
+    """
+    for module in network.modules():
+        if isinstance(module, _Sequence):
+            module.run_as_written()
+    return network
+
+
 class _Sequence(nn.Module):
     """Layers named by their index in the spec, run in the order that is fastest."""
 
@@ -66,6 +78,13 @@ class _Sequence(nn.Module):
             if isinstance(module, nn.ReLU):
                 module.inplace = issubclass(kinds[before], _OUTPUT_NOT_READ)
         self._order = tuple(str(index) for index in order)
+
+    def run_as_written(self) -> None:
+        """Leave out what is done for speed."""
+        self._order = tuple(self._modules)
+        for module in self._modules.values():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
 
     def forward(self, x: Tensor) -> Tensor:
         modules = self._modules

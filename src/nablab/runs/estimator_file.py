@@ -15,11 +15,14 @@ from nablab.data.dataset import Dataset
 from nablab.data.preprocess import Preprocessing
 from nablab.errors import UserError
 from nablab.runs.arrays import read_arrays, write_arrays
+from nablab.runs.features import run_folder, weights_hash
 from nablab.runs.planned import DataReference
 from nablab.runs.record import RunRecord
+from nablab.runs.store import WEIGHTS
 
 ESTIMATOR = "estimator.skops"
 NEIGHBOURS = "neighbours.npz"
+FEATURES = "features.json"
 
 #: What skops doesn't trust by itself and estimators hold. Each is a plain container of numbers and of others.
 TRUSTED = (
@@ -44,22 +47,31 @@ def write_estimator(folder: Path, estimator: Any, rows: NDArray[np.int64], datas
     """Store a fitted estimator; the size of the file in bytes.
 
     Nearest neighbours are the training images themselves, so only their positions in the full training set
-    are stored, with the settings; the record's fingerprint says of which data.
+    are stored, with the settings; the record's fingerprint says of which data. Of features, which run and
+    layer they are of, and the hash of its weights, whose size counts.
 
     Args:
         rows: of `dataset.x_train`, that it was fitted on, in their order.
     """
     from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import Pipeline
     from skops.io import dumps
 
-    if type(estimator) is KNeighborsClassifier:
+    from nablab.models.neighbours import NearestNeighbours
+    from nablab.runs.layer_features import LayerFeatures
+
+    size = 0
+    if isinstance(estimator, Pipeline) and isinstance(estimator[0], LayerFeatures):
+        size = _write_features(folder, estimator[0])
+        estimator = estimator[-1] if len(estimator) == 2 else Pipeline(estimator.steps[1:])
+    if type(estimator) in (KNeighborsClassifier, NearestNeighbours):
         settings = json.dumps(estimator.get_params())
         path = folder / NEIGHBOURS
         write_arrays(path, indices=dataset.train_ids[rows], settings=np.array(settings))
     else:
         path = folder / ESTIMATOR
         atomic.write_bytes(path, dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=6))
-    return path.stat().st_size
+    return size + path.stat().st_size
 
 
 def read_estimator(folder: Path, record: RunRecord, dataset: Dataset | None = None) -> Any:
@@ -72,8 +84,19 @@ def read_estimator(folder: Path, record: RunRecord, dataset: Dataset | None = No
         UserError: there is none; it is damaged, or holds types that nablab does not trust; the data of
             nearest neighbours has changed.
     """
+    features = _read_features(folder)
     if (folder / NEIGHBOURS).exists():
-        return _read_neighbours(folder / NEIGHBOURS, record, dataset)
+        return _read_neighbours(folder / NEIGHBOURS, record, dataset, features)
+    estimator = _read_skops(folder)
+    if features is None:
+        return estimator
+    from sklearn.pipeline import Pipeline
+
+    steps = estimator.steps if isinstance(estimator, Pipeline) else [("head", estimator)]
+    return Pipeline([("features", features), *steps])
+
+
+def _read_skops(folder: Path) -> Any:
     from skops.io import get_untrusted_types, loads
 
     try:
@@ -88,8 +111,33 @@ def read_estimator(folder: Path, record: RunRecord, dataset: Dataset | None = No
         raise UserError(f"cannot read {folder / ESTIMATOR}: {error}") from error
 
 
-def _read_neighbours(path: Path, record: RunRecord, dataset: Dataset | None) -> Any:
+def _write_features(folder: Path, features: Any) -> int:
+    values = {"run": features.run, "layer": features.layer, "sha256": features.sha256_}
+    atomic.write_text(folder / FEATURES, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    return int((run_folder(features.run).path / WEIGHTS).stat().st_size)
+
+
+def _read_features(folder: Path) -> Any:
+    """The fitted features that a run works on; None for pixels."""
+    if not (folder / FEATURES).exists():
+        return None
+    from nablab.runs.layer_features import LayerFeatures
+
+    try:
+        values = json.loads((folder / FEATURES).read_text(encoding="utf-8"))
+        run, layer, sha256 = (str(values[name]) for name in ("run", "layer", "sha256"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"cannot read {folder / FEATURES}: {error}") from error
+    if weights_hash(run_folder(run)) != sha256:
+        raise UserError(f"the weights in {run} have changed since {folder} worked on their features")
+    return LayerFeatures(run, layer).fit(None)
+
+
+def _read_neighbours(path: Path, record: RunRecord, dataset: Dataset | None, features: Any) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import Pipeline
+
+    from nablab.models.neighbours import NearestNeighbours
 
     ids, settings = read_arrays(path, ("indices", "settings"))
     if dataset is None:
@@ -102,5 +150,9 @@ def _read_neighbours(path: Path, record: RunRecord, dataset: Dataset | None) -> 
     position = {int(number): row for row, number in enumerate(dataset.train_ids)}
     rows = np.array([position[int(number)] for number in ids])
     preprocessing = Preprocessing.from_dict(record.preprocessing)
-    features = preprocessing.apply(dataset.x_train[rows]).reshape(len(rows), -1)
-    return KNeighborsClassifier(**json.loads(str(settings))).fit(features, dataset.y_train[rows])
+    x, y = preprocessing.apply(dataset.x_train[rows]).reshape(len(rows), -1), dataset.y_train[rows]
+    values = json.loads(str(settings))
+    head = NearestNeighbours(**values) if "k" in values else KNeighborsClassifier(**values)
+    if features is None:
+        return head.fit(x, y)
+    return Pipeline([("features", features), ("head", head.fit(features.transform(x), y))])

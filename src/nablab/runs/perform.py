@@ -11,6 +11,7 @@ from nablab.models.model import Model
 from nablab.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from nablab.runs.events import RunDone, RunEpoch, RunEvent, RunFailed, RunProgress, RunSkipped, RunStarted
 from nablab.runs.failures import describe_failure
+from nablab.runs.features import leaks
 from nablab.runs.finish import finish_estimator, finish_network
 from nablab.runs.interrupts import Interrupt
 from nablab.runs.job import Job, ended, first_record, model_record
@@ -108,7 +109,10 @@ def _fit(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEven
     from nablab.training.estimator_fit import fit
 
     began = perf_counter()
-    data = prepare(job.dataset, job.cut, job.run.recipe)
+    recipe, features = job.run.recipe, job.model.features
+    if features is not None:  # their run's numbers
+        recipe = recipe.but(preprocessing="init")
+    data = prepare(job.dataset, job.cut, recipe, job.model.preprocessing)
     record = replace(record, preprocessing=data.preprocessing.to_dict())
     job.folder.write_record(record)
     note = job.model.slow if len(data.train) >= SLOW_FROM else ""
@@ -116,6 +120,9 @@ def _fit(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEven
     interrupt.check()
     with interrupt.immediate():
         fitted = fit(job.model, data, job.run.recipe)
+        if features is not None:
+            remarks = leaks(features, job.dataset, job.cut)
+            fitted = replace(fitted, remarks=(*remarks, *fitted.remarks))
         return finish_estimator(job, record, fitted, data, began)
 
 

@@ -15,6 +15,7 @@ from nablab.models.model import Model
 from nablab.runs.concurrency import decide
 from nablab.runs.describe import describe_model
 from nablab.runs.environment import memory_bytes
+from nablab.runs.features import bound
 from nablab.runs.plan_file import check_unused, read_plan, write_plan
 from nablab.runs.planned import (
     DataReference,
@@ -84,7 +85,7 @@ def make_plan(
     seeds = check_seeds(seeds, recipe.seed)
     plan = Plan(
         out=out,
-        models=tuple(models),
+        models=tuple(bound(model, dataset) for model in models),
         dataset=dataset,
         data=data or DataReference(),
         recipe=recipe,
@@ -131,6 +132,7 @@ def extend_plan(plan: Plan, models: Sequence[Model]) -> Plan:
                 f"{plan.out} runs {plan.jobs} at a time, and {model.label} is a class or object of "
                 f"this Python that cannot be sent to another process; name it by its file (file.py:Class)"
             )
+    models = [bound(model, plan.dataset) for model in models]
     extended = replace(plan, models=(*plan.models, *models), estimates={})
     added = replace(extended, models=tuple(models))
     _check(added)
@@ -186,7 +188,7 @@ def _starts(plan: Plan) -> dict[str, KeptStart]:
     recipe = plan.recipe
     if recipe.preprocessing == "init":
         for model in plan.models:
-            if not model.start:
+            if not model.start and not model.fed:
                 raise UserError(
                     f"preprocessing init is that of the run a network starts from, and {model.label} starts "
                     "from none; choose standardize, or leave it out"

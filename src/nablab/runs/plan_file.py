@@ -14,6 +14,7 @@ from nablab.data.dataset import Dataset
 from nablab.errors import UserError
 from nablab.models.model import Model
 from nablab.runs.experiment import EXPERIMENT, to_toml
+from nablab.runs.features import bound
 from nablab.runs.planned import DataReference, Plan
 from nablab.runs.record import StartRecord
 from nablab.runs.start import read_kept
@@ -126,7 +127,7 @@ def read_plan(out: Path | str, *, dataset: Dataset | None = None, models: Sequen
         )
     return Plan(
         out=out,
-        models=tuple(_model(model, out, models) for model in stored.models),
+        models=tuple(bound(_model(model, out, models), dataset) for model in stored.models),
         dataset=dataset,
         data=data,
         recipe=Recipe.from_dict(stored.recipe),
