@@ -86,8 +86,21 @@ def test_other_classes_get_a_new_head(source: Path, squares: Dataset, tmp_path: 
         ("names", others(squares), QUICK, ("6",)),
         ("fewer", others(squares, 2), QUICK, ("6",)),
     ):
-        kept = tuned(source, data, tmp_path / name, recipe).starts[f"{TEXT.lower()[:0]}4c3-8-k-tuned"]
+        kept = tuned(source, data, tmp_path / name, recipe).starts["4c3-8-k-tuned"]
         assert kept.record.new == new, name
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_head_for_other_classes_starts_from_chance(
+    source: Path, squares: Dataset, tmp_path: Path, same: bool
+) -> None:
+    """With a rate that moves nothing, what is kept is what it began with."""
+    still = QUICK.but(epochs=1, lr=1e-12, weight_decay=0.0)
+    plan = tuned(source, squares if same else others(squares), tmp_path / "out", still)
+    list(execute(plan))
+    before, after = RunFolder(source).weights(), plan.folder(plan.runs[0]).weights()
+    np.testing.assert_allclose(after["4.weight"], before["4.weight"], atol=1e-6)
+    assert np.allclose(after["6.weight"], before["6.weight"], atol=1e-6) is same
 
 
 def test_a_comparison_can_hold_both_starts(source: Path, squares: Dataset, tmp_path: Path) -> None:

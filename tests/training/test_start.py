@@ -77,6 +77,7 @@ def test_a_new_head_is_the_only_new_thing(classes: int, start: dict[str, bool | 
         (own(TEXT.replace("8-ReLU-K", "K")), r"4\.weight is \(4, 36\) there and \(8, 36\)"),
         (own() | {"7.weight": np.zeros(1)}, r"runs/a has 7\.weight, which net has no place for"),
         (own() | {"4.bias": np.full(8, np.nan, np.float32)}, r"4\.bias holds numbers that are not finite"),
+        (own() | {"4.weight": np.zeros((36, 8))}, r"4\.weight is \(36, 8\) there and \(8, 36\) here"),
         ({}, r"runs/a has no 0\.weight"),
     ],
 )
