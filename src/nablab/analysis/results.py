@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nablab.errors import UserError
+from nablab.runs.deciding import Deciding, read_deciding
 from nablab.runs.record import RunRecord
 from nablab.runs.store import Examples, Predictions, RunFolder, find_runs
 from nablab.training.signals import EpochMetrics
@@ -56,6 +57,15 @@ class RunData:
             return self.folder.examples()
         except UserError:
             return None  # a report without pictures is still a report
+
+    @cached_property
+    def deciding(self) -> Deciding | None:
+        """The neighbours that decided a few answers; None where the method asks none.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return read_deciding(self.folder.path)
 
 
 @dataclass(frozen=True, eq=False)

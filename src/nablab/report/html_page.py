@@ -13,7 +13,14 @@ from nablab.report.html_pictures import EmbeddedPicture, embed
 from nablab.report.plots import all_curves_figure, curves_figure, scatter_figure
 from nablab.report.plots_svg import themed_svg
 from nablab.report.plots_theme import model_places
-from nablab.report.view_types import CellView, ComparisonView, PointView, RowView, SectionView
+from nablab.report.view_types import (
+    CellView,
+    ComparisonView,
+    DecidedView,
+    PointView,
+    RowView,
+    SectionView,
+)
 from nablab.report.words import count, number, percent, plus_minus, seconds, share
 
 
@@ -74,6 +81,16 @@ class CurvePlots:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """A test image beside the training images that decided."""
+
+    right: bool
+    picture: EmbeddedPicture
+    what: str  #: `7 taken for 1`, or the class that was recognised
+    neighbours: tuple[tuple[EmbeddedPicture, str, str, bool], ...]  #: picture, class, distance, votes for it
+
+
+@dataclass(frozen=True)
 class Section:
     """A model's section."""
 
@@ -83,6 +100,7 @@ class Section:
     curves: tuple[CurvePlots, ...]  #: largest fraction first
     matrix: Matrix | None
     graph: str  #: SVG; empty for estimators
+    decided: tuple[Decided, ...]  #: of methods that ask neighbours
 
 
 @dataclass(frozen=True)
@@ -114,7 +132,9 @@ def make_page(view: ComparisonView) -> Page:
         curves=_all_curves(view),
         trade_offs=_trade_offs(view),
         verdicts=tuple(_verdicts(view, fraction) for fraction in reversed(view.fractions)),
-        sections=tuple(_section(one, row) for one, row in zip(view.sections, table, strict=True)),
+        sections=tuple(
+            _section(one, row, view.data.classes) for one, row in zip(view.sections, table, strict=True)
+        ),
         pictures={index: embed(index, picture) for index, picture in view.images.items()},
     )
 
@@ -228,7 +248,25 @@ def _verdict(pair: Pair | None) -> VerdictCell:
     return VerdictCell(text, pair.verdict, hint)
 
 
-def _section(view: SectionView, row: TableRow) -> Section:
+def _decided(one: DecidedView, classes: tuple[str, ...]) -> Decided:
+    truth, said = classes[one.truth], classes[one.prediction]
+    return Decided(
+        right=one.truth == one.prediction,
+        picture=embed(one.index, one.picture),
+        what=f"{said}, recognised" if one.truth == one.prediction else f"{truth}, taken for {said}",
+        neighbours=tuple(
+            (
+                embed(near.index, near.picture),
+                classes[near.label],
+                f"{near.distance:.3g}",
+                near.label == one.prediction,
+            )
+            for near in one.neighbours
+        ),
+    )
+
+
+def _section(view: SectionView, row: TableRow, classes: tuple[str, ...]) -> Section:
     plots = []
     for curves in reversed(view.curves):
         at = f"{view.label} at {share(curves.fraction)}"
@@ -248,4 +286,5 @@ def _section(view: SectionView, row: TableRow) -> Section:
         curves=tuple(plots),
         matrix=make_matrix(view.confusion) if view.confusion else None,
         graph=model_svg(view.layers, view.graph, f"the network {view.label}"),
+        decided=tuple(_decided(one, classes) for one in view.deciding),
     )

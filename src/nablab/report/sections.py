@@ -11,6 +11,7 @@ from nablab.analysis.results import Results, RunData
 from nablab.models.model import SourceFile
 from nablab.report.sections_confusion import confusion_view
 from nablab.report.view_context import failures, without_folder
+from nablab.report.view_pictures import decided
 from nablab.report.view_types import Picture, RowView, SectionView
 from nablab.report.words import listed
 
@@ -46,6 +47,7 @@ def section(results: Results, row: RowView, images: Mapping[int, Picture]) -> Se
         failures=failures(every),
         remarks=tuple(dict.fromkeys(line for run in finished for line in run.record.remarks)),
         tried=shown[0].record.tried if shown else (),
+        deciding=decided(shown[0]) if shown else (),
     )
 
 

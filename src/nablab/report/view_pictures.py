@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nablab.analysis.results import Results
-from nablab.report.view_types import Picture
+from nablab.analysis.results import Results, RunData
+from nablab.report.view_types import DecidedView, NeighbourView, Picture
 
 
 def pictures(results: Results) -> dict[int, Picture]:
@@ -21,6 +21,36 @@ def pictures(results: Results) -> dict[int, Picture]:
         return {}
     low, high = results.runs[0].record.data.value_range
     return {index: picture(image, low, high) for index, image in sorted(found.items())}
+
+
+def decided(run: RunData) -> tuple[DecidedView, ...]:
+    """The test images whose neighbours a run kept, with those, as pictures; none for other methods.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    kept = run.deciding
+    if kept is None:
+        return ()
+    low, high = run.record.data.value_range
+    return tuple(
+        DecidedView(
+            index=int(kept.tests[row]),
+            truth=int(kept.truths[row]),
+            prediction=int(kept.said[row]),
+            picture=picture(kept.pictures[row], low, high),
+            neighbours=tuple(
+                NeighbourView(
+                    int(kept.neighbours[row, place]),
+                    int(kept.labels[row, place]),
+                    float(kept.distances[row, place]),
+                    picture(kept.stored[row, place], low, high),
+                )
+                for place in range(kept.neighbours.shape[1])
+            ),
+        )
+        for row in range(len(kept.tests))
+    )
 
 
 def picture(image: NDArray[Any], low: float, high: float) -> Picture:

@@ -82,6 +82,27 @@ class ExampleView:
 
 
 @dataclass(frozen=True)
+class NeighbourView:
+    """A training image that was asked."""
+
+    index: int  #: position in the full training set
+    label: int
+    distance: float
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class DecidedView:
+    """A test image, and the training images that decided what it was taken for, the nearest first."""
+
+    index: int  #: position in the full test set
+    truth: int
+    prediction: int
+    picture: Picture
+    neighbours: tuple[NeighbourView, ...]
+
+
+@dataclass(frozen=True)
 class ConfusedPair:
     """Two classes that are taken for each other, one way."""
 
@@ -150,6 +171,7 @@ class SectionView:
     source_file: str  #: a user's file, its hash and commit, in one line; empty otherwise
     failures: tuple[FailureView, ...]
     remarks: tuple[str, ...] = ()  #: what runs remarked, each once
+    deciding: tuple[DecidedView, ...] = ()  #: of methods that ask neighbours, by the first seed
     tried: tuple[Tried, ...] = ()  #: the settings that were chosen from, by the first seed
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nablab.runs.checkpoint import remove_checkpoint
+from nablab.runs.deciding import choose_tests, write_deciding
 from nablab.runs.describe import counted
 from nablab.runs.estimator_file import write_estimator
 from nablab.runs.examples import choose_examples
@@ -78,6 +79,10 @@ def finish_estimator(
     _store_answers(job, record, scores, data.test.y)
     stored = fitted.estimator if fitted.stored is None else fitted.stored
     size = write_estimator(job.folder.path, stored, job.cut.train, job.dataset)
+    said = scores.argmax(axis=1)
+    shown = choose_tests(data.test.y, said)
+    tests = job.cut.test[shown], data.test.take(shown), said[shown]
+    write_deciding(job.folder.path, stored, tests, job.dataset, job.cut.train)
     totals = Totals(
         epochs=0,
         steps=0,

@@ -7,6 +7,8 @@ A run is a folder:
     predictions.npz   y (M,), scores (M, K), indices (M,): the test images' positions in the full test set
     examples.npz      images (E, C, H, W) and indices (E,): the few that reports show
     weights.safetensors | estimator.skops | neighbours.npz
+    features.json     of which layer of which run an estimator took its features
+    deciding.npz      the nearest neighbours of a few test images, where a method asks them
     checkpoint.*      only while it runs
 """
 
