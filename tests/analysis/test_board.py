@@ -14,6 +14,7 @@ from nablab.analysis.exams import choose, find_all
 from nablab.analysis.results import load_results
 from nablab.analysis.verdicts import verdicts
 from nablab.errors import UserError
+from nablab.runs.record import StartRecord
 from nablab.runs.store import RunFolder
 from nablab.training.recipe import Recipe
 
@@ -126,6 +127,18 @@ def test_records_of_an_earlier_nablab_lack_settings_that_are_at_their_default(
     assert [len(entry.runs) for entry in load_board([tmp_path]).entries] == [2]
 
 
+def test_what_starts_from_other_weights_is_another_method(factory, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        factory.write_comparison(tmp_path / name, [factory.BIG], seeds=("abc".index(name),))
+        run = RunFolder(tmp_path / name / "runs" / f"lenet-f0.1-s{'abc'.index(name)}")
+        weights = ("12" if name == "a" else "34") * 32
+        run.write_record(replace(run.record(), start=StartRecord("runs/first", weights, ("0",))))
+    assert {entry.label: len(entry.runs) for entry in load_board([tmp_path]).entries} == {
+        "lenet (a)": 1,
+        "lenet (b)": 2,
+    }
+
+
 def test_different_data_is_refused_and_can_be_chosen(factory, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         factory.write_comparison(tmp_path / name, [factory.BIG], seeds=(0,))
@@ -141,7 +154,7 @@ def test_different_data_is_refused_and_can_be_chosen(factory, tmp_path: Path) ->
     for wanted, folder in (("digits", "b"), ("0e0e", "b"), ("0E0E0E", "b"), ("f0f0f0f0/0.1/3", "c")):
         (run,) = choose(find_all([tmp_path]), wanted)
         assert run[0].path.parent.parent.name == folder
-    with pytest.raises(UserError, match="f0f0f0f0/0[.]1/3"):
+    with pytest.raises(UserError, match=r"f0f0f0f0/0\.1/3"):
         load_board([tmp_path], "fashion-mnist")
     with pytest.raises(UserError, match="no run on 'cifar' here; there are fashion-mnist f0f0f0f0"):
         load_board([tmp_path], "cifar")

@@ -49,8 +49,9 @@ def _method(record: RunRecord) -> tuple[Any, ...]:
     """What all seeds of a method have in common."""
     model = record.model
     source = model.source_file.sha256 if model.source_file else ""
+    start = record.start.sha256 if record.start else ""
     settings = tuple(sorted((name, str(value)) for name, value in _settings(record).items()))
-    return model.label, source or model.reference, model.detail, record.data.fraction, settings
+    return model.label, source or model.reference, model.detail, start, record.data.fraction, settings
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
