@@ -37,7 +37,7 @@ _BY_METHOD = (
     ("output", "linear models: outputs x features"),
     ("support vector", "kernel machines: support vectors x (features + coefficients), the kernel's own "
      "function (a power, an exponential) not counted"),
-    ("stored image", "nearest neighbours: stored images x features"),
+    ("stored image", "nearest neighbours: stored images x features; on disk, only their places in the data"),
     ("comparisons deep", "trees: their depth, a comparison counting as a MAC, as the training images "
      "went down them in the mean"),
     ("landmark", "kernel approximation: landmarks x (features + landmarks)"),
@@ -52,7 +52,7 @@ def conventions(counted: Iterable[str]) -> tuple[str, ...]:
         counted: the records' `ModelRecord.counted`, empty for networks.
 
     >>> len(conventions(["", ""])), conventions(["5 stored images x 4 features"])[-1]
-    (1, 'MACs of nearest neighbours: stored images x features.')
+    (1, 'MACs of nearest neighbours: stored images x features; on disk, only their places in the data.')
     """
     texts = [text for text in counted if text]
     lines = ["MACs: multiply-accumulates of convolutions and linear layers for one image; FLOPs = 2 MACs."]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from nablab.errors import UserError, did_you_mean
@@ -69,7 +70,7 @@ def memorised_model(reference: str) -> Model:
         )
     text = read(found["head"])
     settings = tuple(Setting(str(one), _maker(head, one, reference)) for one in expand(text))
-    where = f", on layer {source.layer} of {source.run}" if source else ", on pixels"
+    where = f", on layer {source.layer} of {Path(source.run).name}" if source else ", on pixels"
     return Model(
         label=_label(text, source),
         reference=reference,
