@@ -48,7 +48,21 @@ def test_lists_are_read() -> None:
     assert bound.arguments["add"] == ("c",)
 
 
-@pytest.mark.parametrize("name", ["compare", "train", "inspect", "predict", "report", "runs", "data"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "compare",
+        "train",
+        "inspect",
+        "predict",
+        "report",
+        "leaderboard",
+        "export",
+        "reproduce",
+        "runs",
+        "data",
+    ],
+)
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
     code, out, err = run(capsys, name, "--help")
     assert (code, err) == (0, "")

@@ -260,6 +260,21 @@ def test_mistakes_are_told(
     assert said in capsys.readouterr().err
 
 
+def test_a_class_of_this_session_is_given_again(tmp_path: Path) -> None:
+    from torch import nn
+
+    class Live(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Flatten(), nn.Linear(64, 10))
+
+    run = nablab.train(Live, "digits", fraction=0.2, epochs=1, out=tmp_path / "out", progress=False).folder
+    with pytest.raises(UserError, match="give it there"):
+        nablab.export(run, format="pt2")
+    done = nablab.export(run, format="pt2", model=Live)
+    assert done.path == run / "model.pt2"
+    assert done.images == CHECKED
+
+
 def test_unknown_formats_and_unfinished_runs_are_refused(trained, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no format 'tflite'"):
         nablab.export(trained["svc"], format="tflite")  # type: ignore[arg-type]
