@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nablab.api.sheet import Sheet, as_text
+from nablab.api.starts import check_same, resolved
 from nablab.errors import UserError
 from nablab.report import words
 from nablab.training.recipe import Recipe
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nablab.data.dataset import Dataset
-    from nablab.models.model import Model
     from nablab.runs.experiment import Experiment
     from nablab.runs.planned import DataReference, Plan
 
@@ -164,7 +164,8 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
     from nablab.runs.experiment import Experiment, read_experiment
 
     experiment = Experiment() if request.config is None else read_experiment(request.config)
-    models = _models(request, experiment)
+    named = list(request.models or experiment.models)
+    models = resolved(named, request.init, default_models())
     dataset, reference = _data(request, experiment)
     plan = runs.make_plan(
         models,
@@ -180,31 +181,8 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
         calibrate=calibrate,
         data=reference,
     )
-    _check_starts(plan, experiment)
+    check_same(plan, experiment)
     return plan
-
-
-def _check_starts(plan: Plan, experiment: Experiment) -> None:
-    """Refuse to repeat an experiment with other weights than it started from."""
-    for label, kept in plan.starts.items():
-        reference, sha256 = plan.model(label).reference, kept.record.sha256
-        if experiment.starts.get(reference, sha256) != sha256:
-            raise UserError(
-                f"the weights of {kept.record.path} are others than when the experiment was planned (SHA-256 "
-                f"{sha256[:12]}); restore them, or remove {reference} from its starts"
-            )
-
-
-def _models(request: Request, experiment: Experiment) -> tuple[Model, ...]:
-    """The models, resolved; with `init` all of them start from it, by default the network that it is of."""
-    from nablab.models.reference import resolve, resolve_all
-    from nablab.models.started import start_from
-    from nablab.runs.start import network_of
-
-    named = list(request.models or experiment.models)
-    if request.init is None:
-        return resolve_all(named or default_models())
-    return resolve_all([start_from(resolve(m), request.init) for m in named or [network_of(request.init)]])
 
 
 def default_models() -> tuple[str, ...]:

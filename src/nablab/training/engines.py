@@ -24,7 +24,10 @@ def make_trainable(model: Model, data: TrainingData, recipe: Recipe, start: Star
     """
     check_engine(model, recipe)
     if model.start and start is None:
-        raise UserError(f"{model.reference} starts from trained weights, which only train and compare do")
+        raise UserError(
+            f"{model.reference} starts from trained weights, which only train and compare do; "
+            f"leave out @{model.start}"
+        )
     if model.engine == "numpy":
         from nablab.training import numpy_trainable
 
