@@ -77,6 +77,6 @@ __all__ = [
     "huber_loss", "index_put", "l1_loss", "leaky_relu", "linear", "log", "log1p", "log_softmax",
     "logsigmoid", "logsumexp", "matmul", "max_pool2d", "maximum", "mean", "minimum", "mse_loss", "mul",
     "neg", "nll_loss", "norm", "pad", "permute", "pow", "prelu", "prod", "reciprocal", "relu", "relu6",
-    "reshape", "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "square", "squeeze", "stack", "standardize",
-    "std", "sub", "sum", "tanh", "to_copy", "transpose", "unsqueeze", "var", "where",
+    "reshape", "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "square", "squeeze", "stack",
+    "standardize", "std", "sub", "sum", "tanh", "to_copy", "transpose", "unsqueeze", "var", "where",
 ]  # fmt: skip
