@@ -78,7 +78,8 @@ def test_every_kind(kind: str, data: str) -> None:
 
 
 def test_recipes_name_the_kinds_that_there_are() -> None:
-    assert set(get_args(PreprocessingName)) == set(get_args(Kind))
+    """And "init", which takes over the one that a run had fitted."""
+    assert set(get_args(PreprocessingName)) == {*get_args(Kind), "init"}
 
 
 def test_what_does_not_fit_is_named() -> None:

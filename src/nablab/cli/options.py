@@ -151,6 +151,9 @@ class OutputOptions:
         if self.json:
             print(json.dumps(document, indent=2, ensure_ascii=False))
             return
+        if isinstance(result, str):  # as it is: a path in it is to be copied, and is no markup
+            print(result)
+            return
         from rich.console import Console
 
         # In a file or a pipe nothing is narrow, and a table should not lose its columns.
