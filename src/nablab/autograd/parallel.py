@@ -5,7 +5,9 @@ OpenBLAS runs at one thread meanwhile: its own threads would compete with these 
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -90,6 +92,7 @@ class _Helper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True, name="nablab.autograd")
         self.inbox: SimpleQueue[_Job] = SimpleQueue()
+        self.away_from: int | None = None
         self.start()
 
     def run(self) -> None:
@@ -108,9 +111,18 @@ class _Helper(threading.Thread):
             del job
 
     def offer(self, job: _Job) -> None:
-        """Give it a job."""
+        """Give it a job, and a core that is not the caller's.
+
+        Linux may wake a thread on the core of the one that woke it, to wait there or to push that aside: a
+        step of a convolutional network then takes up to half as long again.
+        """
         global _last_offer
         _last_offer = monotonic()
+        core = _current_core()
+        if core != self.away_from and self.native_id is not None:
+            cores = os.sched_getaffinity(0)
+            os.sched_setaffinity(self.native_id, cores - {core} or cores)
+            self.away_from = core
         self.inbox.put(job)
 
 
@@ -124,6 +136,18 @@ _blas_lock = threading.Lock()
 _blas_before: list[tuple[Any, int]] = []
 _working = 0
 _last_offer = -LATELY
+
+
+@cache
+def _core_query() -> Callable[[], int] | None:
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return getattr(library, "sched_getcpu", None)
+
+
+def _current_core() -> int | None:
+    """The number of the core that this thread runs on; None where that cannot be asked or acted upon."""
+    query = _core_query()
+    return None if query is None else query()
 
 
 def run(tasks: Sequence[Task]) -> None:
