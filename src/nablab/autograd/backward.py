@@ -52,7 +52,7 @@ def walk(
         if type(place) is Node:
             heappush(waiting, (-place.number, id(place), place))
         else:
-            leaves[id(place)] = cast("Variable", place)
+            leaves[id(place)] = place
 
     def deliver(node: Node, g: Array, sent: Sequence[tuple[int, Array]]) -> None:
         for position, part in sent:
@@ -127,7 +127,7 @@ def backward(
     start, first = seed(tensor, gradient)
     with np.errstate(all="ignore"):  # 1 / 0 is inf, as in PyTorch
         for place, g, _, fresh in walk(start, first, retain_graph=retain_graph, spread=get_num_threads() > 1):
-            if isinstance(place, Node):
+            if type(place) is Node:
                 output = None if place.output is None else place.output()
                 if output is not None and output._retains_grad:
                     output._accumulate(g.copy())
@@ -184,7 +184,9 @@ def seed(tensor: Variable, gradient: Any) -> tuple[Node | Variable, Array]:
                 f"backward() without a gradient needs a scalar, this tensor has shape {tensor.shape}; "
                 "reduce it with sum() or mean(), or pass backward(gradient=...)"
             )
-        return tensor._parent(), np.ones(tensor.shape, tensor.dtype)
+        return tensor._parent(), np.ones(tensor.shape, tensor.dtype) if tensor.ndim else np.array(
+            1, tensor.dtype
+        )
     given = np.asarray(getattr(gradient, "value", gradient), tensor.dtype)
     if given.shape != tensor.shape:
         raise AutogradError(

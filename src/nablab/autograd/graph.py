@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 from weakref import ReferenceType
 
 import numpy as np
@@ -66,6 +66,7 @@ Check: TypeAlias = tuple[str, Version, int]
 Form: TypeAlias = tuple[tuple[int, ...], DType]
 
 
+@final
 class Node:
     """One recorded operation; what PyTorch calls a `grad_fn`.
 

@@ -36,7 +36,7 @@ import numpy as np
 
 from nablab.autograd.dtypes import Array, DType, float64, get_default_dtype, promote
 from nablab.autograd.errors import AutogradError
-from nablab.autograd.graph import OPS, Check, Form, Node, Rule
+from nablab.autograd.graph import OPS, Check, Form, Node, Parent, Rule
 from nablab.autograd.mode import mode
 from nablab.autograd.tensor import Tensor
 
@@ -86,17 +86,20 @@ class Op:
             inputs, options = self._bind(inputs, options)
         else:
             options = self.defaults
-        arrays = [x.value if isinstance(x, Tensor) else _number(x) for x in inputs]
+        arrays, needs = [], []
+        for x in inputs:
+            if isinstance(x, Tensor):
+                arrays.append(x.value)
+                needs.append(x._requires_grad or (x._base is not None and x._requires_grad_now()))
+            else:  # NumPy's scalars have a dtype that would decide; Python's numbers follow
+                arrays.append(x.item() if isinstance(x, np.generic) else x)
+                needs.append(False)
         out, kept = self._run(arrays, options)
         result = Tensor(out)
         if out.base is not None:
             result._become_view(inputs)
-        if mode.recording:
-            needs = tuple(
-                [isinstance(x, Tensor) and (x._requires_grad or x._requires_grad_now()) for x in inputs]
-            )
-            if True in needs and out.dtype.kind == "f":
-                self._record(result, needs, inputs, arrays, options, kept)
+        if mode.recording and True in needs and out.dtype.kind == "f":
+            self._record(result, tuple(needs), inputs, arrays, options, kept)
         return result
 
     def _bind(
@@ -164,11 +167,12 @@ class Op:
         if plan.out:
             saved["out"] = result.value
             checks.append(("out", result._version, result._version.changes))
-        parents = tuple([x._parent() if need else None for x, need in zip(inputs, needs, strict=True)])
-        forms = tuple(
-            [(x.value.shape, x.value.dtype) if need else _NONE for x, need in zip(inputs, needs, strict=True)]
-        )
-        node = Node(self.name, plan.rules, parents, forms, saved, checks)
+        parents: list[Parent] = []
+        forms: list[Form] = []
+        for x, need in zip(inputs, needs, strict=True):
+            parents.append(x._parent() if need else None)
+            forms.append((x.value.shape, x.value.dtype) if need else _NONE)
+        node = Node(self.name, plan.rules, tuple(parents), tuple(forms), saved, checks)
         node.output = ref(result)
         result.grad_fn = node
         result._requires_grad = True
@@ -208,11 +212,6 @@ class Op:
 
 
 _NONE: Form = ((), np.dtype(np.float32))
-
-
-def _number(x: Any) -> Any:
-    """NumPy's scalars have a dtype that would decide; Python's numbers follow."""
-    return x.item() if isinstance(x, np.generic) else x
 
 
 def _is_floating(x: Any) -> bool:
