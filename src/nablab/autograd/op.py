@@ -82,10 +82,8 @@ class Op:
         return f"<operation {self.name}({', '.join((*self.inputs, *self.defaults))})>"
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
-        if options or self.strict or len(inputs) != len(self.inputs):
+        if len(inputs) != len(self.inputs) or options.keys() != self.defaults.keys():
             inputs, options = self._bind(inputs, options)
-        else:
-            options = self.defaults
         arrays, needs = [], []
         for x in inputs:
             if isinstance(x, Tensor):

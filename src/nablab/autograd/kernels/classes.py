@@ -21,9 +21,9 @@ def class_losses(scores: Array, classes: Array) -> tuple[Array, Array] | None:
     e = np.empty((k, n), scores.dtype)
     flat = e.reshape(-1)
     np.subtract(scores.T, np.maximum.reduce(scores, 1), out=e)
-    chosen = flat.take(places)
+    chosen = flat[places]
     np.exp(e, out=e)
     total = np.add.reduce(e, 0)
     np.divide(e, total, out=e)
-    flat[places] = flat.take(places) - 1
+    flat[places] -= 1
     return np.log(total) - chosen, e.T

@@ -41,6 +41,7 @@ class Sequential(ModuleList):
 
     def __init__(self, *modules: Module | dict[str, Module]) -> None:
         super().__init__()
+        self._ordered: tuple[tuple[Module, ...], list[Module]] = (), []
         for module in modules:
             if isinstance(module, dict):
                 for name, part in module.items():
@@ -49,7 +50,10 @@ class Sequential(ModuleList):
                 self.append(module)
 
     def forward(self, x: Any) -> Any:
-        for module in in_order(self._modules.values()):
+        modules = tuple(self._modules.values())
+        if modules != self._ordered[0]:
+            self._ordered = modules, in_order(modules)
+        for module in self._ordered[1]:
             x = module(x)
         return x
 

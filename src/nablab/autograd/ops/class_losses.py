@@ -58,13 +58,13 @@ def cross_entropy(
 @vjp(nll_loss, "log_p")
 def _(g: Array, slope: Array, share: float, log_p_shape: Shape) -> Array:
     """-g / n in the column of the class"""
-    return _unrows(g * share * slope if g.ndim == 0 else g.reshape(-1, 1) * slope, log_p_shape)
+    return _unrows(slope * (g.item() * share) if g.ndim == 0 else g.reshape(-1, 1) * slope, log_p_shape)
 
 
 @vjp(cross_entropy, "x")
 def _(g: Array, slope: Array, share: float, x_shape: Shape) -> Array:
     """g / n times (softmax(x) - one-hot target)"""
-    return _unrows(g * share * slope if g.ndim == 0 else g.reshape(-1, 1) * slope, x_shape)
+    return _unrows(slope * (g.item() * share) if g.ndim == 0 else g.reshape(-1, 1) * slope, x_shape)
 
 
 def _rows(x: Array, target: Array) -> tuple[Array, Shape]:
