@@ -25,6 +25,7 @@ def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(kernels.convolution, "SHARED", 600)
     monkeypatch.setattr(kernels.convolution, "BLOCK", 5_000)
     monkeypatch.setattr(engine, "HEAVY", 50)
+    monkeypatch.setattr(engine, "LARGE", 1)
     monkeypatch.setattr(kernels.pooling, "POOLED", 40)
     before = parallel.get_num_threads()
     parallel.set_num_threads(request.param)
@@ -137,6 +138,14 @@ def test_full_size_in_single_precision() -> None:
 # Sequential.
 
 
+def test_a_module_that_comes_later_is_run_too() -> None:
+    net = nn.Sequential(nn.ReLU())
+    x = autograd.tensor([-1.0, 2.0])
+    assert net(x).tolist() == [0, 2]
+    net.append(nn.Softplus())
+    np.testing.assert_allclose(net(x).numpy(), np.log1p(np.exp([0, 2])), rtol=1e-6)
+
+
 def test_relu_and_pooling_change_places() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten())
     order = [type(module).__name__ for module in nn.rewrites.in_order(net)]
@@ -183,6 +192,7 @@ def test_tasks_are_all_done_by_several_threads() -> None:
     before = parallel.get_num_threads()
     blas = [(lib["filepath"], lib["num_threads"]) for lib in threadpool_info()]
     parallel.set_num_threads(3)
+    wanted = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
     try:
         names: list[str] = []
         barrier = threading.Barrier(3)
@@ -196,6 +206,8 @@ def test_tasks_are_all_done_by_several_threads() -> None:
         done: list[int] = []
         parallel.run([lambda i=i: done.append(i) for i in range(100)])
         assert sorted(done) == list(range(100))
+        assert wanted == [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+        assert max(wanted) > 1
     finally:
         parallel.set_num_threads(before)
     assert blas == [(lib["filepath"], lib["num_threads"]) for lib in threadpool_info()]
