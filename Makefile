@@ -15,7 +15,7 @@ DEVELOPED := $(VENV)/.developed
 .PHONY: help demo test fuzz check lint types docs clean
 
 help:
-	@echo "make demo    install, then compare seven networks in about two minutes: demo/report.html"
+	@echo "make demo    install, then compare seven networks in under three minutes: demo/report.html"
 	@echo "make test    install with what tests need, then run them"
 	@echo "make fuzz    read 20,000 damaged files: CASES=20000 SEED=0 WORKERS=2"
 	@echo "make check   tests, style, types and documentation: what a change has to pass"
