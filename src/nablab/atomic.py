@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nablab.errors import CannotWrite
@@ -53,6 +53,20 @@ def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def is_unfinished(name: str, of: Iterable[str]) -> bool:
+    """Whether a file called `name` is what `write_with` fills before it becomes one of the files `of`.
+
+    Another process may be about to rename it; one that was killed leaves it behind.
+
+    >>> is_unfinished(".run.k3x_9f2a.json", ["run.json"])
+    True
+    """
+    return any(
+        name.startswith(f".{path.stem}.") and name.endswith(path.suffix) and name != f".{path.name}"
+        for path in map(Path, of)
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

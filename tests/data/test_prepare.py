@@ -316,6 +316,20 @@ def test_what_was_there_before_is_not_overwritten(tmp_path: Path) -> None:
     assert load(tmp_path / "out").input_shape == (3, 6, 6)
 
 
+def test_what_another_process_is_about_to_rename_is_no_stranger(tmp_path: Path) -> None:
+    folder, out = fill(tmp_path / "photos", 5), tmp_path / "out"
+    out.mkdir()
+    (out / ".X.gb3sziou.npy").write_bytes(b"half of it")
+    (out / ".prepared.k1_l2m3n.json").write_bytes(b"{")
+    prepare(folder, out, size=8)
+    assert load(out).input_shape == (3, 8, 8)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".thesis.gb3sziou.npy").write_bytes(b"mine")
+    with pytest.raises(UserError, match="holds something else"):
+        prepare(folder, other, size=8)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

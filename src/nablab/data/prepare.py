@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.atomic import is_unfinished
 from nablab.data.fetch import Progress
 from nablab.data.lots import Lots
 from nablab.data.sources.csv_list import list_csv
@@ -168,6 +169,7 @@ def _refuse_strangers(out: Path, place: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; choose another --out")
     found = {entry.name for entry in out.iterdir()} if out.is_dir() else set()
+    found -= {name for name in found if is_unfinished(name, {*FILES, NOTE})}
     ours = {NOTE, UNFINISHED, ".lock"}
     if found - FILES - ours or (found & FILES and not found & {NOTE, UNFINISHED}):
         name = sorted(found - ours)[0]
