@@ -15,7 +15,7 @@ GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 
 def test_names_are_listed_once_and_have_a_home() -> None:
     assert nablab.__all__ == sorted(set(nablab.__all__))
-    assert set(nablab.__all__) - {"errors"} == set(nablab._HOMES)
+    assert set(nablab.__all__) - set(nablab._MODULES) == set(nablab._HOMES)
     assert set(nablab.__all__) <= set(dir(nablab))
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nablab import errors
+    from nablab import errors, lessons
     from nablab.api.catalog import catalog, spec
     from nablab.api.checking import GradientCheck, gradcheck
     from nablab.api.comparison import Comparison, ComparisonTable
@@ -86,6 +86,9 @@ _HOMES = {
     "train": "nablab.api.training",
 }
 
+#: The modules that are public names.
+_MODULES = ("errors", "lessons")
+
 __all__ = [
     "Comparison",
     "ComparisonTable",
@@ -118,6 +121,7 @@ __all__ = [
     "inspect",
     "ladder",
     "leaderboard",
+    "lessons",
     "list_runs",
     "load",
     "make_dataset",
@@ -137,8 +141,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return import_module("nablab.errors")
+    if name in _MODULES:
+        return import_module(f"nablab.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'nablab' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""The self-checks of the labs' exercises: one module a lab, `register` to find them by."""

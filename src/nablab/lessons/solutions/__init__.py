@@ -1,0 +1,1 @@
+"""The solved exercises, apart from the labs: one module a lab, one function an exercise."""
