@@ -327,13 +327,17 @@ def test_frozen_and_unused_parameters_stay(data_for: DataFor) -> None:
     assert moved == {"used.weight", "used.bias"}
 
 
-def test_bfloat16_is_close_to_float32(data_for: DataFor) -> None:
+def test_bfloat16_trains_close_to_float32_and_scores_in_it(data_for: DataFor) -> None:
     recipe = Recipe(batch_size=16, precision="bfloat16")
     data = data_for(recipe)
-    half = trained(module_model(small), data, recipe, 20).scores(data.test.all())
+    net = trained(module_model(small), data, recipe, 20)
+    half = net.scores(data.test.all())
     full = trained(module_model(small), data, recipe.but(precision="float32"), 20).scores(data.test.all())
     assert half.dtype == np.float32
     assert 0 < np.abs(half - full).max() < 0.1 * np.abs(full).max()
+    plain = make_trainable(module_model(small), data, recipe.but(precision="float32"))
+    plain.load_weights(net.weights())
+    assert np.array_equal(plain.scores(data.test.all()), half)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ Asked = Callable[[NDArray[Any]], NDArray[np.float32]]
 CHECKED = 100
 #: The largest difference that is rounding, as a share of the largest score (at least 1).
 ROUNDING = 1e-4
-#: The same where the run computed in fewer digits: bfloat16, or TF32 as accelerators do.
+#: The same where scores were computed in fewer digits: TF32, as accelerators do.
 COARSE = 5e-2
 
 
@@ -168,8 +168,7 @@ def _from_data(
 
 def tolerance_of(record: RunRecord, scores: NDArray[np.float32]) -> float:
     """The largest difference that is rounding."""
-    plain = record.environment.device == "cpu" and record.recipe.get("precision", "float32") == "float32"
-    return (ROUNDING if plain else COARSE) * max(1.0, float(np.abs(scores).max()))
+    return (ROUNDING if record.environment.device == "cpu" else COARSE) * max(1.0, float(np.abs(scores).max()))
 
 
 def _difference(said: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
@@ -194,6 +193,7 @@ def metadata_of(record: RunRecord, dtype: np.dtype[Any]) -> dict[str, str]:
         "input_type": dtype.name,
         "value_range": json.dumps(data.value_range),
         "preprocessing": json.dumps(record.preprocessing),
+        "tta": record.recipe.get("tta", "none"),
         "test_accuracy": "" if record.totals is None else repr(record.totals.test_accuracy),
     }
 

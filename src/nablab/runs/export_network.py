@@ -21,6 +21,8 @@ from nablab.errors import NablabError
 from nablab.runs import export_onnx
 from nablab.runs.export import Asked, Format, input_name
 from nablab.runs.record import RunRecord
+from nablab.training.recipe import Recipe
+from nablab.training.recipe_values import TtaName
 from nablab.training.tensors import copy_in, tensors_of, to_array
 
 #: The file inside a `.pt2` that holds the metadata.
@@ -28,21 +30,26 @@ METADATA = "nablab.json"
 
 
 class FromPixels(nn.Module):
-    """A network with its preprocessing before it: raw values (N, ...) as stored -> scores (N, K)."""
+    """A network with its preprocessing before it: raw values (N, ...) as stored -> scores (N, K).
+
+    Test-time augmentation, where the run had some, is inside too.
+    """
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing, ndim: int) -> None:
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing, ndim: int, tta: TtaName) -> None:
         super().__init__()
         self.network = network
+        self.tta = tta
         along = (1, -1) + (1,) * (ndim - 2)
         self.register_buffer("shift", torch.tensor(preprocessing.shift, dtype=torch.float32).reshape(along))
         self.register_buffer("scale", torch.tensor(preprocessing.scale, dtype=torch.float32).reshape(along))
 
     def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.network((x.to(torch.float32) - self.shift) / self.scale)
-        return scores.float()
+        x = (x.to(torch.float32) - self.shift) / self.scale
+        scores: Tensor = self.network(x).float()
+        return scores if self.tta == "none" else (scores + self.network(x.flip(-1)).float()) / 2
 
 
 def translate(
@@ -64,7 +71,8 @@ def translate(
         NablabError: the module cannot be traced.
     """
     module = module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    whole = FromPixels(module, preprocessing, 1 + len(record.data.input_shape)).eval()
+    ndim, tta = 1 + len(record.data.input_shape), Recipe.from_dict(record.recipe).tta
+    whole = FromPixels(module, preprocessing, ndim, tta).eval()
     if format_ == "safetensors":
         return _safetensors(whole, module, metadata)
     if format_ == "onnx":

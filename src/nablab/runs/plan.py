@@ -28,6 +28,7 @@ from nablab.runs.planned import (
     run_id,
 )
 from nablab.runs.start import KeptStart, plan_start
+from nablab.training import tta
 from nablab.training.feed import fitted_bytes
 from nablab.training.recipe import Recipe
 from nablab.training.tuning import is_partial, tuning_of
@@ -179,6 +180,7 @@ def _check(plan: Plan) -> list[int | None]:
             _check_memory(plan, cut)
     if plan.recipe.augmentation:
         parse(plan.recipe.augmentation, plan.dataset.input_shape)
+    tta.check(plan.recipe.tta, plan.dataset.input_shape)
     shape, classes = plan.dataset.input_shape, len(plan.dataset.classes)
     return [describe_model(model, shape, classes).macs for model in plan.models]
 

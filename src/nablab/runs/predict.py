@@ -18,6 +18,8 @@ from nablab.models.model import Model, ScoreKind
 from nablab.runs.estimator_file import read_estimator
 from nablab.runs.record import RunRecord
 from nablab.runs.store import RunFolder
+from nablab.training import tta
+from nablab.training.recipe import Recipe
 
 #: Images that go through a network at a time.
 _AT_ONCE = 250
@@ -83,7 +85,8 @@ def load_predictor(
     preprocessing = Preprocessing.from_dict(record.preprocessing)
     if record.model.kind == "estimator":
         return Predictor(record, preprocessing, _estimator_scorer(run, record, dataset))
-    return Predictor(record, preprocessing, _network_scorer(run, record, model))
+    scorer = tta.averaged(_network_scorer(run, record, model), Recipe.from_dict(record.recipe).tta)
+    return Predictor(record, preprocessing, scorer)
 
 
 def _estimator_scorer(run: RunFolder, record: RunRecord, dataset: Dataset | None) -> Any:

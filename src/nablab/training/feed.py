@@ -24,6 +24,7 @@ from nablab.data.preprocess import Preprocessing
 from nablab.data.samples import LazyRows, Samples
 from nablab.data.split import Split
 from nablab.errors import UserError
+from nablab.training import tta
 from nablab.training.recipe import Recipe
 from nablab.training.trainable import Batch
 
@@ -147,7 +148,7 @@ def prepare(
         fitted: what to preprocess with where the recipe's preprocessing is `init`: another run's.
 
     Raises:
-        UserError: an augmentation that these samples cannot have, or no training rows.
+        UserError: an augmentation, in training or tests, that these samples cannot have, or no training rows.
     """
     if len(split.train) == 0:
         raise UserError(f"{dataset.name}: this fraction leaves no training image; take a larger one")
@@ -158,6 +159,7 @@ def prepare(
     else:
         preprocessing = _fitted(dataset, split.train, recipe.preprocessing)
     augmentation = augment.parse(recipe.augmentation, dataset.input_shape, dataset.value_range) or None
+    tta.check(recipe.tta, dataset.input_shape)
     keep = kept_bytes(dataset, split) > 0
 
     def part(x: Samples, y: NDArray[np.int64], rows: NDArray[np.int64], kept: bool) -> Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -19,6 +20,7 @@ from nablab.models import numpy_net
 from nablab.models.initial import initial_weights
 from nablab.models.model import Model
 from nablab.models.shapes import trace
+from nablab.training import tta
 from nablab.training.class_weights import balanced
 from nablab.training.feed import TrainingData
 from nablab.training.recipe import Recipe
@@ -108,7 +110,8 @@ class NumpyTrainable:
         """Logits (N, K) in evaluation mode for preprocessed images (N, ...)."""
         if len(x) == 0:
             return np.empty((0, self._classes), np.float32)
-        return numpy_net.scores(self._average or self._network, x)
+        scores = partial(numpy_net.scores, self._average or self._network)
+        return tta.averaged(scores, self._recipe.tta)(x)
 
     def weights(self) -> Arrays:
         """A copy of the weights and buffers that `scores` uses, by name."""

@@ -17,6 +17,7 @@ from nablab.training.recipe_values import (
     PrecisionName,
     PreprocessingName,
     ScheduleName,
+    TtaName,
     check,
 )
 
@@ -52,6 +53,8 @@ class Recipe:
         class_weights: `none`, or `balanced`: each class weighs n / (classes * its count).
         augmentation: as `nablab.data.augment` reads it, e.g. `flip,shift:2,crop:0.6,rotate:10`; empty:
             none.
+        tta: test-time augmentation: `flip` scores an image by the mean of its logits and those of its mirror
+            (Krizhevsky et al. 2012), wherever scores are asked for; a prediction takes twice as long.
         preprocessing: `standardize` (mean and deviation of the training images, by channel), `unit` ([0, 1]),
             `center` ([-0.5, 0.5]) or `none`; or `init`: as the run did whose weights a network starts from.
         freeze: layers that keep the weights they start with, as `nablab inspect` names them, with commas
@@ -68,7 +71,7 @@ class Recipe:
         split_seed: draws the order that fractions and validation are cut from.
         seed: draws initial weights, order, augmentation and dropout.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        precision: `float32`, or `bfloat16` (autocast).
+        precision: of training: `float32`, or `bfloat16` (autocast). Scores are always computed in float32.
         threads: threads a run computes with; 0 lets the plan decide, which then writes the number here.
         evaluate_every: epochs between measurements on frozen weights; the last epoch is always measured.
         train_sample: how many training images (a fixed sample) are measured on frozen weights.
@@ -95,6 +98,7 @@ class Recipe:
     ema_decay: float = 0.999
     class_weights: ClassWeightName = "none"
     augmentation: str = ""
+    tta: TtaName = "none"
     preprocessing: PreprocessingName = "standardize"
     freeze: str = ""
     layer_decay: float = 1.0

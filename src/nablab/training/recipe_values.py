@@ -13,6 +13,7 @@ ScheduleName = Literal["constant", "step", "cosine", "one_cycle", "plateau"]
 PreprocessingName = Literal["standardize", "unit", "center", "none", "init"]
 AveragingName = Literal["none", "ema", "tail"]
 ClassWeightName = Literal["none", "balanced"]
+TtaName = Literal["none", "flip"]
 PrecisionName = Literal["float32", "bfloat16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -22,6 +23,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "preprocessing": get_args(PreprocessingName),
     "averaging": get_args(AveragingName),
     "class_weights": get_args(ClassWeightName),
+    "tta": get_args(TtaName),
     "precision": get_args(PrecisionName),
     "device": get_args(DeviceName),
 }

@@ -16,7 +16,7 @@ from nablab.models.model import LayerRow, Model
 from nablab.models.shapes import trace
 from nablab.models.torch_module import describe
 from nablab.training import device as devices
-from nablab.training import optimizers
+from nablab.training import optimizers, tta
 from nablab.training.feed import TrainingData
 from nablab.training.modules import build_module, seed_torch
 from nablab.training.objective import Objective, add_l1_gradient, make_objective, penalised
@@ -76,7 +76,8 @@ class TorchTrainable:
         x, y = self._arrive(batch.x), self._arrive(batch.y)
         for parameter in self._parameters:
             parameter.grad = None
-        logits = self._logits(self._module, x)
+        with self._precision():
+            logits = self._logits(self._module, x)
         objective, loss = self._objective(logits, y)
         torch.autograd.backward(objective)
         if self._penalised:
@@ -103,9 +104,15 @@ class TorchTrainable:
 
     @torch.no_grad()
     def scores(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (N, K) in evaluation mode for preprocessed images (N, ...)."""
+        """Logits (N, K) in evaluation mode for preprocessed images (N, ...), in float32 whatever trains.
+
+        What is measured is then what the stored weights give anywhere else.
+        """
         if self._module.training:
             self._module.eval()
+        return tta.averaged(self._plain_scores, self._recipe.tta)(x)
+
+    def _plain_scores(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         size = _SCORED_AT_ONCE[self._device.type]
         pieces = [
             to_array(self._logits(self._measured, self._arrive(x[start : start + size])))
@@ -149,8 +156,7 @@ class TorchTrainable:
         return torch.func.functional_call(self._module, self._average, (x,))
 
     def _logits(self, forward: Any, x: Tensor) -> Tensor:
-        with self._precision():
-            logits = forward(x)
+        logits = forward(x)
         if not isinstance(logits, Tensor) or logits.shape != (len(x), self._classes):
             what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise UserError(
