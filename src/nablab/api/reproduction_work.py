@@ -115,7 +115,9 @@ class ReproductionWork:
         if not (out / "plan.json").exists():
             return None
         plan = read_plan(out, dataset=self.dataset)
-        wanted = self._recipe(recipe).but(threads=plan.recipe.threads, device=plan.recipe.device)
+        wanted = self._recipe(recipe).but(
+            threads=plan.recipe.threads, device=plan.recipe.device, precision=plan.recipe.precision
+        )
         if plan.recipe != wanted or plan.seeds != tuple(range(self.seeds)):
             raise UserError(
                 f"{out} was begun with other seeds or another recipe; ask for those, or choose another --out"

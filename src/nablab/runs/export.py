@@ -168,7 +168,9 @@ def _from_data(
 
 def tolerance_of(record: RunRecord, scores: NDArray[np.float32]) -> float:
     """The largest difference that is rounding."""
-    return (ROUNDING if record.environment.device == "cpu" else COARSE) * max(1.0, float(np.abs(scores).max()))
+    return (ROUNDING if record.environment.device == "cpu" else COARSE) * max(
+        1.0, float(np.abs(scores).max())
+    )
 
 
 def _difference(said: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:

@@ -97,7 +97,7 @@ def make_plan(
     )
     macs = _check(plan)
     plan = replace(plan, starts=_starts(plan))
-    chosen = _device(plan)
+    chosen, precision = _device(plan)
     at_once, threads = decide(
         jobs,
         threads=recipe.threads,
@@ -107,7 +107,7 @@ def make_plan(
         dataset=dataset,
         device=chosen,
     )
-    plan = replace(plan, jobs=at_once, recipe=recipe.but(threads=threads, device=chosen))
+    plan = replace(plan, jobs=at_once, recipe=recipe.but(threads=threads, device=chosen, precision=precision))
     if budget_seconds is not None or calibrate:
         from nablab.runs.calibrate import calibrated
 
@@ -140,13 +140,14 @@ def extend_plan(plan: Plan, models: Sequence[Model]) -> Plan:
     return replace(extended, starts={**plan.starts, **_starts(added)})
 
 
-def _device(plan: Plan) -> str:
-    """Where all runs compute: where a model of the NumPy engine takes part, that is the CPU."""
+def _device(plan: Plan) -> tuple[str, str]:
+    """Where all runs compute, and in what precision: as the NumPy engine does, where it takes part."""
     if any(model.engine == "numpy" for model in plan.models):
-        return "cpu"
+        return "cpu", "float32"
     from nablab.training import device
 
-    return device.choose(plan.recipe.device).type
+    chosen = device.choose(plan.recipe.device)
+    return chosen.type, device.choose_precision(plan.recipe.precision, chosen)
 
 
 def _fractions(dataset: Dataset, recipe: Recipe, fractions: Sequence[float] | None) -> tuple[float, ...]:

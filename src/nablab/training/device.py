@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nablab.errors import UserError
-from nablab.training.recipe_values import DeviceName
+from nablab.training.recipe_values import DeviceName, PrecisionName
 
 if TYPE_CHECKING:
     import torch
+
+#: Instructions of processors that multiply bfloat16, as `torch.cpu.get_capabilities` names them.
+_BFLOAT16_ON_CPU = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
 
 def choose(name: DeviceName) -> torch.device:
@@ -25,6 +28,21 @@ def choose(name: DeviceName) -> torch.device:
     if not here[name]:
         raise UserError(f"device {name} is not available here; use --device cpu or auto")
     return torch.device(name)
+
+
+def choose_precision(name: PrecisionName, device: torch.device) -> PrecisionName:
+    """The number format of this name; `auto` is bfloat16 where `device` multiplies in it by itself.
+
+    A CPU without such instructions computes in bfloat16 too, but by way of float32, which takes longer.
+    """
+    import torch
+
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    able = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return "bfloat16" if any(able.get(kind) for kind in _BFLOAT16_ON_CPU) else "float32"
 
 
 def describe(device: torch.device) -> str:

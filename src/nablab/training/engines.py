@@ -48,7 +48,7 @@ def check_engine(model: Model, recipe: Recipe) -> None:
         return
     if recipe.device not in ("auto", "cpu"):
         raise UserError(f"{model.reference} computes on the CPU; use --device cpu, not {recipe.device}")
-    if recipe.precision != "float32":
+    if recipe.precision not in ("auto", "float32"):
         raise UserError(
             f"{model.reference} computes in float32; use --precision float32, not {recipe.precision}"
         )

@@ -71,7 +71,9 @@ class Recipe:
         split_seed: draws the order that fractions and validation are cut from.
         seed: draws initial weights, order, augmentation and dropout.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        precision: of training: `float32`, or `bfloat16` (autocast). Scores are always computed in float32.
+        precision: of training: `float32`, `bfloat16` (autocast), or `auto`: bfloat16 where the processor or
+            accelerator multiplies in it, which is up to twice as fast; the plan decides, which then writes
+            the one it took here. Scores are always computed in float32.
         threads: threads a run computes with; 0 lets the plan decide, which then writes the number here.
         evaluate_every: epochs between measurements on frozen weights; the last epoch is always measured.
         train_sample: how many training images (a fixed sample) are measured on frozen weights.

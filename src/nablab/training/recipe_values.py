@@ -14,7 +14,7 @@ PreprocessingName = Literal["standardize", "unit", "center", "none", "init"]
 AveragingName = Literal["none", "ema", "tail"]
 ClassWeightName = Literal["none", "balanced"]
 TtaName = Literal["none", "flip"]
-PrecisionName = Literal["float32", "bfloat16"]
+PrecisionName = Literal["auto", "float32", "bfloat16"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -63,6 +63,7 @@ class TorchTrainable:
         trained = ((name, p) for name, p in module.named_parameters() if p.requires_grad)
         self._optimizer = optimizers.build(recipe, parts.groups(trained))
         self._device = self._parameters[0].device
+        self._precision_name = devices.choose_precision(recipe.precision, self._device)
         self._average: dict[str, Tensor] | None = None
         self._epoch_key: tuple[int, int] = (-1, 0)
 
@@ -166,7 +167,7 @@ class TorchTrainable:
         return logits.float()
 
     def _precision(self) -> AbstractContextManager[Any]:
-        if self._recipe.precision == "float32":
+        if self._precision_name == "float32":
             return nullcontext()
         return torch.autocast(self._device.type, dtype=torch.bfloat16)
 
