@@ -12,10 +12,11 @@ INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check lint types docs clean
+.PHONY: help demo lessons test fuzz check lint types docs clean
 
 help:
 	@echo "make demo    install, then compare seven networks in under three minutes: demo/report.html"
+	@echo "make lessons run the five labs in quick mode, in less than four minutes: lessons/*.html"
 	@echo "make test    install with what tests need, then run them"
 	@echo "make fuzz    read 20,000 damaged files: CASES=20000 SEED=0 WORKERS=2"
 	@echo "make check   tests, style, types and documentation: what a change has to pass"
@@ -44,6 +45,10 @@ demo: $(INSTALLED)
 	@rm -rf demo
 	$(BIN)/nablab compare --epochs 4 --seeds 3 --fractions 0.1 --test-fraction 0.1 --out demo
 
+# Prints what each lab found of its hand-out, and the time.
+lessons: $(DEVELOPED)
+	$(BIN)/nablab lesson run all --quick --out lessons
+
 # One thread a process: the workers already use the cores.
 test: $(DEVELOPED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
@@ -67,5 +72,5 @@ docs: $(DEVELOPED)
 	@echo docs/_build/html/index.html
 
 clean:
-	rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist lessons docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +

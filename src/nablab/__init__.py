@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nablab.api.inspection import Inspection, inspect
     from nablab.api.laddering import Ladder, ladder
     from nablab.api.leaderboard import Leaderboard, leaderboard
+    from nablab.api.lessons import LessonRuns, list_lessons, open_lesson, run_lessons
     from nablab.api.planning import PlannedComparison, plan
     from nablab.api.prediction import Predictions, predict
     from nablab.api.preparing import import_data, prepare
@@ -48,6 +49,7 @@ _HOMES = {
     "Inspection": "nablab.api.inspection",
     "Ladder": "nablab.api.laddering",
     "Leaderboard": "nablab.api.leaderboard",
+    "LessonRuns": "nablab.api.lessons",
     "NablabError": "nablab.errors",
     "PlannedComparison": "nablab.api.planning",
     "Predictions": "nablab.api.prediction",
@@ -69,9 +71,11 @@ _HOMES = {
     "inspect": "nablab.api.inspection",
     "ladder": "nablab.api.laddering",
     "leaderboard": "nablab.api.leaderboard",
+    "list_lessons": "nablab.api.lessons",
     "list_runs": "nablab.api.records",
     "load": "nablab.api.sources",
     "make_dataset": "nablab.data.dataset",
+    "open_lesson": "nablab.api.lessons",
     "plan": "nablab.api.planning",
     "predict": "nablab.api.prediction",
     "prepare": "nablab.api.preparing",
@@ -79,6 +83,7 @@ _HOMES = {
     "reproduce": "nablab.api.reproducing",
     "results": "nablab.api.records",
     "resume": "nablab.api.training",
+    "run_lessons": "nablab.api.lessons",
     "show_data": "nablab.api.showing",
     "show_run": "nablab.api.records",
     "sources": "nablab.api.sources",
@@ -99,6 +104,7 @@ __all__ = [
     "Inspection",
     "Ladder",
     "Leaderboard",
+    "LessonRuns",
     "NablabError",
     "PlannedComparison",
     "Predictions",
@@ -122,9 +128,11 @@ __all__ = [
     "ladder",
     "leaderboard",
     "lessons",
+    "list_lessons",
     "list_runs",
     "load",
     "make_dataset",
+    "open_lesson",
     "plan",
     "predict",
     "prepare",
@@ -132,6 +140,7 @@ __all__ = [
     "reproduce",
     "results",
     "resume",
+    "run_lessons",
     "show_data",
     "show_run",
     "sources",

@@ -101,6 +101,7 @@ _register(
     "nablab reproduce fashion-mnist --time-limit 45m --out published",
 )
 _register("runs", "List, show or delete trained runs.", target="app")
+_register("lesson", "List, open or run the five labs.", target="app")
 _register("data", "List, show, check, fetch, prepare or import images to train on.", target="app")
 
 

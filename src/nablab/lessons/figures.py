@@ -7,7 +7,6 @@ whatever else reads the executed notebook. So what is reported of a lab comes fr
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from nablab.errors import UserError
 from nablab.lessons.catalog import Lesson, lesson
 from nablab.lessons.measure import Bounds, measure, worded
+from nablab.lessons.pictures import kernel_shell, show_figures
 
 #: The kind of output that holds a figure as plain data.
 MIME = "application/vnd.nablab.figure+json"
@@ -150,7 +150,7 @@ class Lab:
 
 
 def begin(letter: str) -> Lab:
-    """Begin a lab: call it in its first code cell.
+    """Begin a lab: call it in its first code cell. From then on a notebook shows matplotlib's figures.
 
     How much it computes is said by the environment variable `NABLAB_LAB`, `quick` (default) or `full`.
 
@@ -158,6 +158,7 @@ def begin(letter: str) -> Lab:
         UserError: there is no such lab, or the variable says something else.
     """
     mode = os.environ.get(MODE) or "quick"
+    show_figures()
     if mode == "quick":
         return Lab(lesson(letter), "quick")
     if mode == "full":
@@ -179,9 +180,7 @@ def table_html(figures: Sequence[Figure]) -> str:
 
 def _display(bundle: dict[str, Any]) -> None:
     """Put a bundle out in a notebook's cell; its plain text anywhere else."""
-    ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None or not hasattr(shell, "kernel"):
+    if kernel_shell() is None:
         print(bundle["text/plain"])
         return
     from IPython import display

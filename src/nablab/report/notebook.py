@@ -13,7 +13,7 @@ from nablab import atomic
 from nablab.analysis.results import Results, load_results
 from nablab.errors import CannotWrite, UserError
 from nablab.report.notebook_cells import Cell, Material, cells
-from nablab.report.notebook_run import execute, machine_paths, scrub
+from nablab.report.notebook_run import execute, kernel_metadata, machine_paths, notebook_text, scrub
 from nablab.report.view import ComparisonView, comparison_view
 from nablab.report.view_context import nearest_preset
 from nablab.runs.experiment import EXPERIMENT, Experiment, read_experiment
@@ -53,7 +53,7 @@ def write_notebook(folder: Path | str, path: Path | str, train: bool = False) ->
     notebook = make_notebook(cells(material))
     execute(notebook, path.parent)
     scrub(notebook, machine_paths(path.parent))
-    atomic.write_text(path, _checked(notebook))
+    atomic.write_text(path, notebook_text(notebook))
 
 
 def make_notebook(content: Sequence[Cell]) -> Any:
@@ -63,14 +63,7 @@ def make_notebook(content: Sequence[Cell]) -> Any:
     for number, cell in enumerate(content, start=1):
         new = v4.new_markdown_cell if cell.kind == "markdown" else v4.new_code_cell
         made.append(new(cell.source, id=f"cell-{number:03d}"))
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return v4.new_notebook(cells=made, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
-
-
-def _checked(notebook: Any) -> str:
-    nbformat: Any = import_module("nbformat")
-    nbformat.validate(notebook)
-    return f"{nbformat.writes(notebook)}\n"
+    return v4.new_notebook(cells=made, metadata=kernel_metadata())
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,0 +1,172 @@
+"""Running a lab in a fresh kernel: what it found is read back from its outputs, and held against its rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from nablab import atomic
+from nablab.errors import NablabError
+from nablab.lessons.catalog import Lesson, lesson
+from nablab.lessons.figures import MIME, MODE, Figure, Mode
+from nablab.lessons.notebook import file_name, lesson_notebook
+
+#: The tag of a cell whose error belongs to the lab: nbclient's.
+ERROR_WANTED = "raises-exception"
+
+
+@dataclass(frozen=True)
+class LessonRun:
+    """A lab that was run.
+
+    Attributes:
+        lesson: which.
+        mode: quick or full.
+        figures: all that it held and showed, in the order of its document's rows.
+        failures: what went wrong, a line each: cells that failed, with what was found and expected.
+        seconds: how long it took.
+        notebook: the executed notebook, written also when something failed.
+        page: the same as one HTML file; None where it was not asked for.
+    """
+
+    lesson: Lesson
+    mode: Mode
+    figures: tuple[Figure, ...]
+    failures: tuple[str, ...]
+    seconds: float
+    notebook: Path
+    page: Path | None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The rows of the document that nothing was shown of."""
+        shown = {figure.row for figure in self.figures}
+        return tuple(row for row in self.lesson.rows if row not in shown)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cell ran, every figure was met, and every row was shown."""
+        return not self.failures and not self.missing and all(figure.met for figure in self.figures)
+
+    def document(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "lab": self.lesson.letter,
+            "mode": self.mode,
+            "ok": self.ok,
+            "seconds": round(self.seconds, 1),
+            "figures": [asdict(figure) for figure in self.figures],
+            "missing": list(self.missing),
+            "failures": list(self.failures),
+            "notebook": str(self.notebook),
+            "page": None if self.page is None else str(self.page),
+        }
+
+
+def run_lesson(
+    letter: str,
+    folder: Path | str,
+    mode: Mode = "quick",
+    *,
+    page: bool = True,
+    limit: float | None = None,
+    on_cell: Callable[[int, int], None] | None = None,
+) -> LessonRun:
+    """Run a lab in a fresh kernel, and write the executed notebook and its page into a folder.
+
+    The lab works in a folder of its own that is gone afterwards. A figure that is not met ends its cell and
+    is told in `failures`; what comes after it still runs. Another error ends the lab.
+
+    Args:
+        letter: which.
+        folder: where to write; files of an earlier run are replaced.
+        mode: quick (what ships with nablab, in a minute) or full (whole data sets, where they are there).
+        page: writes the HTML page, too.
+        limit: seconds after which it is stopped.
+        on_cell: is told how many cells ran, and of how many.
+
+    Raises:
+        UserError: there is no such lab.
+        NablabError: the folder cannot be written to.
+    """
+    from nablab.lessons.page import write_page
+    from nablab.report.notebook_run import notebook_text
+
+    of, folder = lesson(letter), Path(folder)
+    notebook = lesson_notebook(of.letter)
+    began = monotonic()
+    stopped = _run(notebook, mode, limit, on_cell)
+    seconds = monotonic() - began
+    failures = (*failures_of(notebook), *stopped)
+    written = folder / file_name(of.letter)
+    atomic.write_text(written, notebook_text(notebook))
+    html = folder / file_name(of.letter, ".html") if page else None
+    if html is not None:
+        write_page(notebook, of, html)
+    return LessonRun(of, mode, figures_of(notebook, of), failures, seconds, written, html)
+
+
+def figures_of(notebook: Any, of: Lesson) -> tuple[Figure, ...]:
+    """What the outputs of an executed lab hold, by rows; a figure shown twice counts as last shown."""
+    found: dict[tuple[str, str], Figure] = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if MIME in output.get("data", {}):
+                figure = Figure(**output["data"][MIME])
+                found[figure.row, figure.what] = figure
+    return tuple(figure for row in of.rows for figure in found.values() if figure.row == row)
+
+
+def failures_of(notebook: Any) -> Iterator[str]:
+    """A line for every cell that failed: its number, its heading and what was raised."""
+    heading, number = "", 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = _last_heading(cell.source) or heading
+            continue
+        number += cell.cell_type == "code"
+        if ERROR_WANTED in cell.metadata.get("tags", ()):
+            continue
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error":
+                said = output.evalue if output.ename == AssertionError.__name__ else ""
+                yield f"cell {number} ({heading}): {said or f'{output.ename}: {output.evalue}'}"
+
+
+def _run(
+    notebook: Any, mode: Mode, limit: float | None, on_cell: Callable[[int, int], None] | None
+) -> tuple[str, ...]:
+    """Run it in place; what stopped it, as a line, where that was no error of a cell."""
+    from nbclient.exceptions import CellExecutionError
+
+    from nablab.report.notebook_run import execute, machine_paths, scrub
+
+    total = len(notebook.cells)
+    with tempfile.TemporaryDirectory(prefix="nablab-lab-") as work:
+        try:
+            execute(
+                notebook,
+                Path(work),
+                # Sets are walked in the same order by everyone.
+                environment={MODE: mode, "PYTHONHASHSEED": "0"},
+                go_on_after=(AssertionError.__name__,),
+                deadline=None if limit is None else monotonic() + limit,
+                on_cell=None if on_cell is None else lambda position: on_cell(position, total),
+            )
+        except NablabError as error:
+            return () if isinstance(error.__cause__, CellExecutionError) else (str(error),)
+        finally:
+            scrub(notebook, machine_paths(Path(work)))
+            if on_cell is not None:
+                on_cell(total, total)
+    return ()
+
+
+def _last_heading(markdown: str) -> str:
+    """The last heading of a cell, without the row that it ends in."""
+    lines = [line.lstrip("#").strip() for line in markdown.splitlines() if line.startswith("#")]
+    return lines[-1].partition(" · ")[0] if lines else ""
