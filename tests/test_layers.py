@@ -26,7 +26,7 @@ ORDER = (
     ("analysis",),
     ("doctor",),
     ("report",),
-    ("lessons",),
+    ("lessons", "grading"),
     ("api",),
     ("",),  # nablab/__init__.py
     ("cli", "page"),

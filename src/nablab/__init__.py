@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nablab.api.sources import fetch, load, sources
     from nablab.api.trained import TrainedRun
     from nablab.api.training import compare, resume, train
+    from nablab.api.verifying import Verification, verify
     from nablab.data.dataset import Dataset, make_dataset
     from nablab.errors import NablabError, RunFailed, UserError
     from nablab.models.spec import Spec
@@ -60,6 +61,7 @@ _HOMES = {
     "Spec": "nablab.models.spec",
     "TrainedRun": "nablab.api.trained",
     "UserError": "nablab.errors",
+    "Verification": "nablab.api.verifying",
     "catalog": "nablab.api.catalog",
     "check_data": "nablab.api.data_checks",
     "compare": "nablab.api.training",
@@ -89,6 +91,7 @@ _HOMES = {
     "sources": "nablab.api.sources",
     "spec": "nablab.api.catalog",
     "train": "nablab.api.training",
+    "verify": "nablab.api.verifying",
 }
 
 #: The modules that are public names.
@@ -115,6 +118,7 @@ __all__ = [
     "Spec",
     "TrainedRun",
     "UserError",
+    "Verification",
     "catalog",
     "check_data",
     "compare",
@@ -146,6 +150,7 @@ __all__ = [
     "sources",
     "spec",
     "train",
+    "verify",
 ]
 
 

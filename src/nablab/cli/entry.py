@@ -100,6 +100,13 @@ _register(
     "nablab reproduce fashion-mnist --rows net_linear,lenet --fractions 0.01,0.1",
     "nablab reproduce fashion-mnist --time-limit 45m --out published",
 )
+_register(
+    "verify",
+    "Check deliveries: every number held against what their run records come to; and mark them.",
+    "nablab verify delivery.ipynb",
+    "nablab verify class --rubric rubric.toml --csv marks.csv --html marks.html",
+    "nablab verify delivery.ipynb --retrain --time-limit 30m",
+)
 _register("runs", "List, show or delete trained runs.", target="app")
 _register("lesson", "List, open or run the five labs.", target="app")
 _register("data", "List, show, check, fetch, prepare or import images to train on.", target="app")

@@ -1,0 +1,167 @@
+"""The matrices and curves of a delivery, drawn again from the redone runs and compared pixel for pixel.
+
+The same versions draw the same pixels. Where some pictures of a delivery come out the same and one does not,
+that one shows something else. Where none does, another version drew them: then only a matrix that is clearly
+nearer to another model's than to its own is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nablab.grading.outline import Place
+from nablab.grading.shown import Call, Compared, calls_of
+from nablab.grading.truths import Truths
+from nablab.grading.verdict import Finding, plain
+from nablab.report.view_types import ComparisonView
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Pixels = NDArray[np.uint8]
+
+#: Pixels of one picture that are looked at.
+_LARGEST = 40_000_000
+#: A matrix is another model's if it is so much nearer to that one's.
+_NEARER = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A picture in a cell, and what it should be."""
+
+    place: Place
+    kind: str  #: `matrix`, `curves`, `plot`
+    pixels: Pixels | None  #: None: it cannot be read
+    wanted: Pixels
+
+    @property
+    def same(self) -> bool:
+        return self.pixels is not None and np.array_equal(self.pixels, self.wanted)
+
+
+def check_pictures(places: Sequence[Place], truths: Truths) -> Compared:
+    """Hold every picture that a call of `plots` drew against the same call on the redone runs."""
+    shown = [one for place in places for one in _shown_in(place, truths)]
+    if not shown:
+        return Compared(0, ())
+    same = any(one.same for one in shown)
+    findings, unknown = [], 0
+    for one in shown:
+        if one.same:
+            continue
+        message = _message(one, shown, truths, same)
+        if message:
+            findings.append(Finding("picture", one.place.cell.where, message))
+        unknown += not message
+    notes = (f"{unknown} pictures were drawn by other versions and are not compared",) if unknown else ()
+    return Compared(sum(one.same for one in shown), tuple(findings), notes)
+
+
+def _shown_in(place: Place, truths: Truths) -> Iterator[_Shown]:
+    calls = calls_of(place.cell, "plots")
+    pictures = [picture for output in place.cell.outputs for picture in output.pictures]
+    if len(calls) != 1 or not pictures:
+        return
+    kind, figures = _figures(calls[0], place, truths)
+    if len(figures) == len(pictures):
+        for picture, figure in zip(pictures, figures, strict=True):
+            yield _Shown(place, kind, _read(picture), _draw(figure))
+
+
+def _figures(call: Call, place: Place, truths: Truths) -> tuple[str, list[Figure]]:
+    """What a call draws, as `nablab.report.notebook_cells` writes it."""
+    from nablab.report import plots
+
+    view = truths.view
+    section = next((one for one in view.sections if one.label == place.model), None)
+    if call.name == "confusion_figure" and section is not None and section.confusion is not None:
+        return "matrix", [plots.confusion_figure(section.confusion, title=section.label)]
+    if call.name == "curves_figure" and section is not None:
+        return "curves", [
+            plots.curves_figure(one, title=f"{one.label}, {100 * one.fraction:g} % of the training images")
+            for one in section.curves
+        ]
+    if call.name == "all_curves_figure" and call.arguments[1:] in (("test", "accuracy"), ("train", "loss")):
+        return "plot", [plots.all_curves_figure(view, *call.arguments[1:])]
+    return "plot", _scatter(call, view)
+
+
+def _scatter(call: Call, view: ComparisonView) -> list[Figure]:
+    from nablab.report import plots
+
+    if call.name == "scatter_figure" and "training time" in call.arguments:
+        return [plots.scatter_figure(view, view.time_points, "training time", seconds=True)]
+    if call.name == "scatter_figure" and "parameters" in call.arguments:
+        return [plots.scatter_figure(view, view.parameter_points, "parameters")]
+    return []
+
+
+def _message(one: _Shown, shown: Sequence[_Shown], truths: Truths, same: bool) -> str:
+    """What is wrong with a picture; empty where nothing can be said."""
+    if one.pixels is None:
+        return "its picture cannot be read"
+    twin = next((o for o in shown if o is not one and np.array_equal(one.pixels, o.wanted)), None)
+    if twin is not None:
+        return f"its picture ({one.kind}) is the one that belongs into {twin.place.cell.where}{_of(twin)}"
+    if one.kind == "matrix":
+        nearest = _nearest_matrix(one, truths)
+        if nearest:
+            return f"the confusion matrix under {plain(one.place.model, 60)} is that of {plain(nearest, 60)}"
+    return f"its picture ({one.kind}) is not what the records give{_of(one)}" if same else ""
+
+
+def _of(one: _Shown) -> str:
+    return f", {plain(one.place.model, 60)}" if one.place.model else ""
+
+
+def _nearest_matrix(one: _Shown, truths: Truths) -> str:
+    """The model whose matrix the picture shows, if another's; all drawn under the title of this one."""
+    from nablab.report import plots
+
+    assert one.pixels is not None
+    own = _distance(one.pixels, one.wanted)
+    found: list[tuple[float, str]] = []
+    for section in truths.view.sections:
+        if section.label != one.place.model and section.confusion is not None:
+            drawn = _draw(plots.confusion_figure(section.confusion, title=one.place.model))
+            found.append((_distance(one.pixels, drawn), section.label))
+    distance, label = min(found, default=(np.inf, ""))
+    return label if distance < _NEARER * own else ""
+
+
+def _distance(a: Pixels, b: Pixels) -> float:
+    """Mean difference of pixels, brought to one size."""
+    from PIL import Image
+
+    if a.shape != b.shape:
+        a = np.asarray(Image.fromarray(a).resize((b.shape[1], b.shape[0])))
+    return float(np.abs(a.astype(np.int16) - b).mean())
+
+
+def _draw(figure: Figure) -> Pixels:
+    """As a notebook with nablab's first cell draws it: twice the pixels, on white."""
+    page = BytesIO()
+    figure.savefig(page, format="png", dpi=2 * figure.dpi, facecolor="white")
+    pixels = _read(page.getvalue())
+    assert pixels is not None
+    return pixels
+
+
+def _read(content: bytes) -> Pixels | None:
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
+            if picture.width * picture.height > _LARGEST:
+                return None
+            pixels: Any = np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return np.asarray(pixels, dtype=np.uint8)

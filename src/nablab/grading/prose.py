@@ -1,0 +1,183 @@
+"""Numbers that a student's sentences claim near a model's name.
+
+What is no claim about a trained model is left alone: a share of the data, what others published, what was
+hoped for. In doubt nothing is said: a wrong accusation is worse than a number that a person has to look at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from nablab.grading.claims import Claim
+from nablab.grading.outline import Names, Place
+from nablab.grading.shown import Compared
+from nablab.grading.texts import Quantity, plain_markdown, quantities
+from nablab.grading.truths import Truths
+from nablab.grading.verdict import Finding
+
+#: Sentences about what is not, or not here.
+_ELSEWHERE = re.compile(
+    r"\b(hand-?out|publish\w*|paper|literature|would|could|might|should|hope\w*|expect\w*|goal|if|chance|"
+    r"guess\w*|random)\b|n't\b|\b(not|never)\b",
+    re.IGNORECASE,
+)
+_ABOVE = re.compile(r"(more than|over|above|at least|exceeds?|beyond|>=?|≥)\s*$", re.IGNORECASE)
+_BELOW = re.compile(r"(less than|under|below|at most|up to|fewer than|<=?|≤)\s*$", re.IGNORECASE)
+_ROUGHLY = re.compile(
+    r"(about|around|roughly|approximately|circa|ca\.|almost|nearly|close to|some|[~≈])\s*$", re.IGNORECASE
+)
+#: `86.7 % for mlp`, `a test accuracy of 86.7 % with the mlp`.
+_LEADS_ON = re.compile(r"^[\s,)]*(\w+\s+){0,3}(for|by|with|of|from|in|using)\s+(the\s+|my\s+)?[`*]*$")
+_OF_DATA = re.compile(r"^\s*(of|from)\s+(the\s+|all\s+|its\s+)*(train\w*|data|images|samples|set)\b")
+_AFTER_SHARE = re.compile(r"\b(at|with|from|to|using|on|only|just|and|,)\s*(the\s+)?$", re.IGNORECASE)
+
+_LONGEST_SENTENCE = 2000
+
+
+def check_prose(place: Place, truths: Truths, names: Names) -> Compared:
+    """Hold the sentences of a Markdown cell, and what a cell printed, against the redone runs."""
+    findings, numbers = [], 0
+    for paragraph in _paragraphs(place):
+        for claim in _claims(paragraph, place, truths, names):
+            numbers += 1
+            if claim.wrong(truths):
+                findings.append(Finding("number", place.cell.where, f"says {claim.message(truths)}"))
+    return Compared(numbers, tuple(findings))
+
+
+def _paragraphs(place: Place) -> Iterator[str]:
+    texts = [place.cell.source] if place.cell.kind == "markdown" else []
+    texts += [
+        out.texts.get("text/markdown") or out.texts["text/plain"]
+        for out in place.cell.outputs
+        if out.kind == "stream" or "text/markdown" in out.texts
+    ]
+    for text in texts:
+        for paragraph in re.split(r"\n\s*(?:>\s*)?\n|\n(?=\s*>?\s*(?:[-*#|]|\d+\.)\s?)", text):
+            bare = re.sub(r"^\s*>+", "", paragraph, flags=re.MULTILINE)
+            if not bare.lstrip().startswith(("#", "|")):
+                yield plain_markdown(bare.replace("`", "\0")).replace("\0", "`")
+
+
+def _claims(paragraph: str, place: Place, truths: Truths, names: Names) -> Iterator[Claim]:
+    spoken_of = place.model
+    for sentence in re.split(r"(?<=[.!?;])\s+|\n", paragraph):
+        if len(sentence) > _LONGEST_SENTENCE or _ELSEWHERE.search(sentence):
+            continue
+        mentions = names.found(sentence)
+        found = quantities(sentence)
+        for position, one in enumerate(found):
+            if any(start <= one.start < end for start, end, _ in mentions):
+                continue
+            models = _models(sentence, one, mentions, found) or ((spoken_of,) if spoken_of else ())
+            if models:
+                following = found[position + 1].start if position + 1 < len(found) else len(sentence)
+                yield from _claim(sentence, one, models, mentions, following, truths)
+        named = {label for _, _, label in mentions}
+        if named:
+            spoken_of = named.pop() if len(named) == 1 else ""
+
+
+def _models(
+    sentence: str, one: Quantity, mentions: list[tuple[int, int, str]], found: Sequence[Quantity]
+) -> tuple[str, ...]:
+    """Which model a number is about; several where the sentence lists them before their numbers."""
+    if not mentions:
+        return ()
+    labels = tuple(dict.fromkeys(label for _, _, label in mentions))
+    listed = any(not any(a[1] <= other.start < b[0] for other in found) for a, b in pairwise(mentions))
+    if "respectively" in sentence or (listed and len(labels) > 1):
+        return labels
+    end = one.start + len(one.text)
+    after = next((mention for mention in mentions if mention[0] >= end), None)
+    before = [mention for mention in mentions if mention[1] <= one.start]
+    if after is not None and (not before or _LEADS_ON.match(sentence[end : after[0]])):
+        return (after[2],)
+    return (before[-1][2],) if before else ()
+
+
+def _claim(
+    sentence: str,
+    one: Quantity,
+    models: tuple[str, ...],
+    mentions: list[tuple[int, int, str]],
+    following: int,
+    truths: Truths,
+) -> Iterator[Claim]:
+    before = sentence[max(0, one.start - 60) : one.start]
+    after = sentence[one.start + len(one.text) : min(following, one.start + len(one.text) + 60)]
+    quantity = _quantity(one, before.lower(), after.lower(), truths)
+    if quantity == "difference":
+        models = tuple(dict.fromkeys(label for _, _, label in mentions))
+    if not quantity or (quantity == "difference" and len(models) < 2):
+        return
+    bound = "above" if _ABOVE.search(before) else "below" if _BELOW.search(before) else ""
+    if _ROUGHLY.search(before):
+        one = Quantity(one.value, max(4 * one.half, 0.02 * abs(one.value)), one.unit, one.text, one.start)
+    fraction = None
+    if quantity in ("accuracy", "train accuracy", "validation accuracy", "test loss"):
+        fraction = _fraction_near(sentence, one, truths)
+    yield Claim(models, quantity, one, fraction, bound)
+
+
+def _quantity(one: Quantity, before: str, after: str, truths: Truths) -> str:
+    """Of what a number is, by its unit and the words around it; empty where it is no claim."""
+    if one.unit == "s":
+        return "" if re.fullmatch(r"\d+s", one.text) else "time"  # `the 9s` are digits
+    if one.unit == "B":
+        return "stored"
+    for word, quantity in (("param", "parameters"), ("mac", "MACs"), ("flop", "FLOPs")):
+        if re.match(rf"\s*(trainable\s+|learnable\s+)?{word}", after) or re.search(
+            rf"\b{word}\w*\s*(:|=|is|are|of)\s*$", before
+        ):
+            return quantity
+    if re.match(r"\s*(percentage\s+)?(points?|pp)\b", after):
+        return "difference"
+    if one.unit == "%":
+        return _share(one, before, after, truths)
+    if re.search(r"\bloss\s*(:|=|of|is|was)?\s*$", before):
+        kind = "train loss" if "train" in before else "validation loss" if "valid" in before else "test loss"
+        return "" if "epoch" in before + after else kind
+    if 0 < one.value <= 1 and one.half < 0.5 and re.search(r"\bacc\w*\W*(\w+\W+){0,2}$", before):
+        return _share(one, before, after, truths)
+    return ""
+
+
+def _share(one: Quantity, before: str, after: str, truths: Truths) -> str:
+    around = f"{before[-45:]} {after[:30]}"
+    if _OF_DATA.match(after):
+        return ""
+    if any(one.means(f) for f in truths.view.fractions) and _AFTER_SHARE.search(before):
+        return ""
+    if re.search(
+        r"\bconfiden|\bsure\b|dropout|probab|significan|\blevel\b|faster|slower|cheaper|reduc", around
+    ):
+        return ""
+    if re.search(r"precision|recall|\bf1\b|taken for|confus|class", around):
+        return "by class"
+    if "error" in around:
+        return "error"
+    if "epoch" in around:
+        return "epoch accuracy"
+    if re.search(r"\btrain\w*\s+(set\s+)?acc|on\s+(the\s+)?train", around):
+        return "train accuracy"
+    if "validation" in around:
+        return "validation accuracy"
+    return "accuracy"
+
+
+def _fraction_near(sentence: str, one: Quantity, truths: Truths) -> float | None:
+    """The fraction that the sentence speaks of, where it speaks of one only."""
+    found = set()
+    for other in quantities(sentence):
+        end = other.start + len(other.text)
+        if other.start != one.start and other.unit == "%" and _is_share(sentence, other, end):
+            found |= {f for f in truths.view.fractions if other.means(f)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _is_share(sentence: str, other: Quantity, end: int) -> bool:
+    before, after = sentence[: other.start], sentence[end:]
+    return bool(_OF_DATA.match(after.lower()) or re.search(r"\b(at|with|using)\s*$", before, re.IGNORECASE))

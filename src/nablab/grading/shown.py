@@ -1,0 +1,159 @@
+"""What nablab's own cells of a delivery show, held line by line against what the redone runs give.
+
+A cell that calls `tables.costs(view)` is not run: the same table is made here, of the recomputed numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nablab.grading.notebook import Cell, tree_of
+from nablab.grading.outline import Place
+from nablab.grading.texts import Table, markdown_tables, quantities
+from nablab.grading.truths import Truths
+from nablab.grading.verdict import Finding, plain
+from nablab.report import notebook_tables
+from nablab.report.view_types import ComparisonView
+
+#: The functions of `nablab.report.notebook_tables` that say what can be redone; the machine cannot.
+_TABLES = (
+    "answer", "data", "facts", "recipe", "costs", "accuracies", "by_class", "training_time", "verdicts"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What holding some text against what it should be came to."""
+
+    numbers: int  #: that were looked at
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of one of nablab's functions in a cell, with its literal arguments."""
+
+    name: str
+    arguments: tuple[Any, ...]  #: literals; None for anything else
+
+
+def calls_of(cell: Cell, module: str) -> tuple[Call, ...]:
+    """The calls `module.name(...)` in a code cell, in the order of its text."""
+    tree = tree_of(cell)
+    if tree is None:
+        return ()
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == module
+    ]
+    calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    return tuple(
+        Call(
+            call.func.attr,  # type: ignore[attr-defined]
+            tuple(one.value if isinstance(one, ast.Constant) else None for one in call.args),
+        )
+        for call in calls
+    )
+
+
+def expected(call: Call, place: Place, truths: Truths) -> str | None:
+    """The text that a call of `tables` gives for the redone runs; None where that is not known."""
+    view = truths.view
+    if call.name not in _TABLES:
+        return None
+    make: Callable[..., str] = getattr(notebook_tables, call.name)
+    if call.name == "by_class":
+        known = {section.label for section in view.sections}
+        return make(view, view.section(place.model)) if place.model in known else None
+    if call.name in ("accuracies", "verdicts"):
+        fraction = _fraction(call, view)
+        return None if fraction is None else make(view, fraction)
+    return make(view)
+
+
+def _fraction(call: Call, view: ComparisonView) -> float | None:
+    value = call.arguments[1] if len(call.arguments) > 1 else None
+    return next((f for f in view.fractions if f == value), None)
+
+
+def check_shown(place: Place, truths: Truths, same_version: bool) -> Compared | None:
+    """Hold the outputs of a cell of nablab's against what they should be; None for other cells.
+
+    Args:
+        same_version: whether the runs are of this version of nablab: another may word things otherwise.
+    """
+    wanted = [(call, expected(call, place, truths)) for call in calls_of(place.cell, "tables")]
+    if not wanted or any(text is None for _, text in wanted):
+        return None
+    given = [out.texts["text/markdown"] for out in place.cell.outputs if "text/markdown" in out.texts]
+    if len(given) != len(wanted):
+        return None
+    numbers, findings, notes = 0, [], []
+    for (call, text), said in zip(wanted, given, strict=True):
+        numbers += len(quantities(said))
+        for line in _differences(text or "", said):
+            message = f"tables.{call.name}: {line}"
+            if same_version:
+                findings.append(Finding("number", place.cell.where, message))
+            else:
+                notes.append(f"{place.cell.where}: {message} (of another version of nablab)")
+    return Compared(numbers, tuple(findings), tuple(notes))
+
+
+def _differences(truth: str, said: str) -> Iterator[str]:
+    """In what `said` differs from `truth`: cells of tables by row and column, other lines as they are."""
+    if truth.strip() == said.strip():
+        return
+    true_tables, said_tables = list(markdown_tables(truth)), list(markdown_tables(said))
+    if [t.headers for t in true_tables] != [t.headers for t in said_tables]:
+        yield "its table has other columns than the records give"
+        return
+    for one, other in zip(true_tables, said_tables, strict=True):
+        yield from _cells_apart(one, other)
+    yield from _lines_apart(_lines(truth), _lines(said))
+
+
+def _cells_apart(truth: Table, said: Table) -> Iterator[str]:
+    rows = {row[0]: row for row in truth.rows if row}
+    for row in said.rows:
+        wanted = rows.pop(row[0], None) if row else None
+        if wanted is None:
+            yield f"a row {plain(row[0] if row else '', 60)!r} that the records do not give"
+            continue
+        for header, a, b in zip(truth.headers, wanted, row, strict=False):
+            if not _same(a, b):
+                yield f"{plain(row[0], 60)}, {header or 'value'}: {plain(b, 60)}; recomputed {plain(a, 60)}"
+    for missing in rows:
+        yield f"the row {plain(missing, 60)!r} is missing"
+
+
+def _lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip() and "|" not in line]
+
+
+def _lines_apart(truth: list[str], said: list[str]) -> Iterator[str]:
+    by_words = {_words(line): line for line in truth}
+    for line in said:
+        wanted = by_words.get(_words(line))
+        if wanted is None:
+            yield f"says {plain(line, 120)!r}, which the records do not give"
+        elif not _same(wanted, line):
+            yield f"says {plain(line, 120)!r}; recomputed {plain(wanted, 120)!r}"
+
+
+def _words(line: str) -> str:
+    return re.sub(r"[\d.,+±-]+", "#", line)
+
+
+def _same(a: str, b: str) -> bool:
+    """Whether two texts say the same, spaces and marks aside."""
+    return "".join(a.split()) == "".join(b.split())
