@@ -195,7 +195,8 @@ def d2(answer: Callable[[int, int, int, int], Any]) -> str | None:
         (3, 10, 64, 4000),
         (2, 9, 10, 95),
     ):
-        found, right = answer(epoch, batch, size, images), epoch * images + min((batch + 1) * size, images)
+        found = answer(epoch, batch, size, images)
+        right = epoch * images + min((batch + 1) * size, images)
         where = f"epoch {epoch}, batch {batch} of {size}, {images:,} images"
         if found == right:
             continue
@@ -284,7 +285,8 @@ def d5b(answer: Callable[..., Any]) -> str | None:
             return f"the penalty {said}"
     if not _same(extra, 0.05 * weights):
         return "the penalty is not half its factor times the sum of the squared weights"
-    large = float(answer(1000 * W, b, x, y, 0.0))
+    with np.errstate(all="ignore"):
+        large = float(answer(1000 * W, b, x, y, 0.0))
     return None if math.isfinite(large) else "with scores in the thousands it is no number: exp overflows"
 
 
@@ -304,27 +306,31 @@ def d5c(answer: Callable[[int], Any]) -> str | None:
     return None
 
 
-def _judge(found: Any, right: dict[str, Array], samples: int, penalties: dict[str, Array]) -> str | None:
-    """What is wrong with gradients in the order of `right`; `penalties` are lambda times each parameter."""
+def _judge(
+    found: Any, right: dict[str, Array], params: dict[str, Array], samples: int, penalty: float
+) -> str | None:
+    """What is wrong with gradients in the order of `right`, which penalises the weights W and no bias b."""
     if not isinstance(found, tuple | list) or len(found) != len(right):
         return f"it should return {len(right)} gradients, of {', '.join(right)}"
     for (name, value), given in zip(right.items(), found, strict=True):
-        data = value - penalties[name]
         if wrong := _misshapen(f"the gradient of {name}", given, value):
             return wrong
         if _same(given, value):
             continue
-        if name.startswith("b") and _same(given, value + penalties[name.replace("b", "W")][0]):
-            return f"the gradient of {name} has a penalty in it"
-        if penalties[name].any() and _same(given, data):
-            return f"the gradient of {name} lacks the penalty's"
-        if penalties[name].any() and _same(given, value + penalties[name]):
-            return f"the gradient of {name} has the penalty's twice: mind the half"
-        if _same(given, samples * data + penalties[name]) or _same(given, samples * value):
-            return f"the gradient of {name} is that of the sum over the samples, not of their mean"
-        if _same(given, -value) or _same(given, penalties[name] - data):
-            return f"the gradient of {name} has the other sign"
-        return f"the gradient of {name} is not the right one; hold it against nablab.gradcheck"
+        pull = penalty * params[name]
+        data = value - pull if name.startswith("W") else value
+        if name.startswith("b"):
+            usual = [(data + pull, "has a penalty in it; biases are free")]
+        else:
+            usual = [
+                (data, "lacks the penalty's"),
+                (data + 2 * pull, "has the penalty's twice: mind the half"),
+            ]
+        summed = "is that of the sum over the samples, not of their mean"
+        usual += [(samples * value, summed), (samples * data + value - data, summed)]
+        usual += [(-value, "has the other sign"), (value - 2 * data, "has the other sign")]
+        said = [words for mistake, words in usual if _same(given, mistake)]
+        return f"the gradient of {name} {said[0] if said else 'is not right; ask nablab.gradcheck'}"
     return None
 
 
@@ -335,8 +341,9 @@ def _judge(found: Any, right: dict[str, Array], samples: int, penalties: dict[st
 )
 def d5d(answer: Callable[..., Any]) -> str | None:
     W, b, x, y = _case()
-    right = byhand.Softmax(3, l2=0.3).gradient({"W": W, "b": b}, x, y)
-    return _judge(answer(W, b, x, y, 0.3), right, len(x), {"W": 0.3 * W, "b": np.zeros(3)})
+    params = {"W": W, "b": b}
+    right = byhand.Softmax(3, l2=0.3).gradient(params, x, y)
+    return _judge(answer(W, b, x, y, 0.3), right, params, len(x), 0.3)
 
 
 @exercise(
@@ -352,13 +359,11 @@ def d5e(answer: Callable[..., Any]) -> str | None:
     }
     right = model.gradient(params, x, y)
     found = answer(x, y, *params.values(), 0.3)
-    no_slope = byhand.MLP((2, 5, 3), "relu", l2=0.3)
-    penalties = {name: (0.3 * value if name.startswith("W") else 0 * value) for name, value in params.items()}
     if isinstance(found, tuple | list) and len(found) == 4:
-        D = no_slope.loss_of_scores.gradient(model.scores(params, x), y) @ params["W2"].T
-        if _same(found[1], D.sum(axis=0)):
+        blamed = byhand.LOSSES["softmax"].gradient(model.scores(params, x), y) @ params["W2"].T
+        if _same(found[1], blamed.sum(axis=0)):
             return "silent units are blamed, too: the ReLU's slope is missing in the first layer's gradient"
-    return _judge(found, right, len(x), penalties)
+    return _judge(found, right, params, len(x), 0.3)
 
 
 @exercise("d5f", "The point of a unit's crease nearest to the origin", asks="a function of w (2,) and b")
