@@ -15,16 +15,13 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import mean, median
 from time import perf_counter
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from handout import by_hand
 
 import nablab.data
 from nablab.data.split import split
@@ -49,93 +46,13 @@ class Outcome:
     accuracy: float  #: on the test set, in the end
 
 
-# The hand-outs' way
-
-
-class Pictures(Dataset):  # type: ignore[type-arg]
-    """As torchvision's FashionMNIST: an image becomes a PIL image, which `transform` makes a tensor."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray, transform: Callable[[Image.Image], Tensor]) -> None:
-        self.images, self.labels, self.transform = torch.from_numpy(x[:, 0]), torch.from_numpy(y), transform
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.images[index].numpy())), int(self.labels[index])
-
-
-def to_tensor(picture: Image.Image) -> Tensor:
-    """As torchvision's ToTensor for a grey PIL image, without its checks of types."""
-    image = torch.from_numpy(np.array(picture, np.uint8, copy=True))
-    image = image.view(picture.size[1], picture.size[0], 1)
-    return image.permute((2, 0, 1)).contiguous().to(torch.float32).div(255)
-
-
-def net_linear() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-
-
-def lenet5() -> nn.Module:
-    return nn.Sequential(
-        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
-    )
-
-
-def fashion_cnn() -> nn.Module:
-    return nn.Sequential(
-        *(nn.Conv2d(1, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Linear(2304, 600), nn.Dropout(0.25), nn.Linear(600, 120), nn.Linear(120, 10)),
-    )
-
-
-NETWORKS = {"net_linear": net_linear, "lenet5": lenet5, "fashion_cnn": fashion_cnn}
-
-
-def by_hand(name: str, data: TrainingData, epochs: int, seed: int) -> Outcome:
-    """The loop of the hand-outs."""
-    torch.manual_seed(seed)
+def by_handout(name: str, data: TrainingData, epochs: int, seed: int) -> Outcome:
+    """The same by the loop of the hand-outs."""
     began = perf_counter()
-    train_set, test_set = (
-        Pictures(part.source[part.rows], part.y, to_tensor) for part in (data.train, data.test)
-    )
-    train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
-    test_loader = DataLoader(test_set, batch_size=64)
-    model = NETWORKS[name]()
-    loss_of = nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    training, accuracy = 0.0, 0.0
-    for _ in range(epochs):
-        start = perf_counter()
-        model.train()
-        running_loss = 0.0
-        for x, y in train_loader:
-            optimizer.zero_grad()
-            loss = loss_of(model(x), y)
-            loss.backward()
-            optimizer.step()
-            running_loss += loss.item()
-        training += perf_counter() - start
-        accuracy = tested(model, test_loader, loss_of)
-    return Outcome(len(train_set) * epochs / training, perf_counter() - began, accuracy)
-
-
-def tested(model: nn.Module, loader: DataLoader, loss_of: nn.Module) -> float:  # type: ignore[type-arg]
-    """Test accuracy, by the loop that goes with it."""
-    model.eval()
-    correct, loss = 0, 0.0
-    with torch.no_grad():
-        for x, y in loader:
-            scores = model(x)
-            loss += loss_of(scores, y).item()
-            correct += int((scores.argmax(1) == y).sum().item())
-    return correct / len(loader.dataset)  # type: ignore[arg-type]
-
-
-# nablab's way
+    train_part, test_part = ((part.source[part.rows], part.y) for part in (data.train, data.test))
+    done = list(by_hand(name, train_part, test_part, epochs, seed))
+    images = len(data.train) * epochs
+    return Outcome(images / sum(epoch.seconds for epoch in done), perf_counter() - began, done[-1].accuracy)
 
 
 def by_nablab(name: str, dataset: nablab.data.Dataset, recipe: Recipe, fraction: float | None) -> Outcome:
@@ -165,7 +82,7 @@ def main() -> int:
         for repeat in range(options.repeats):
             runs = (
                 lambda n=name, s=repeat: by_nablab(n, dataset, base.but(seed=s), options.fraction),
-                lambda n=name, s=repeat: by_hand(n, plain, options.epochs, s),
+                lambda n=name, s=repeat: by_handout(n, plain, options.epochs, s),
             )
             first = repeat % 2  # in turns, who comes first
             done = {which: runs[which]() for which in (first, 1 - first)}
@@ -216,7 +133,7 @@ def processor() -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
-    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", default=list(TARGETS), choices=list(TARGETS))
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--fraction", type=float, default=None, help="of the training set; all if left out")

@@ -141,15 +141,15 @@ def mobilenet_v2(classes: int) -> nn.Module:
 
 
 def nab_small(classes: int) -> nn.Module:
-    """The issue's description: 24-24-pool-48-48-pool-60-60, batch normalisation, global max pool."""
+    """24-24-pool-48-48-pool-60-60, batch normalisation after each, or after its pool; global max pool."""
     parts: list[nn.Module] = []
     given = 3
     for filters in (24, 48, 60):
-        for _ in range(2):
-            parts += [conv(given, filters, 3), nn.BatchNorm2d(filters), nn.ReLU()]
+        for second in (False, True):
+            pool = [nn.MaxPool2d(2)] if second and filters < 60 else []
+            parts += [conv(given, filters, 3), *pool, nn.BatchNorm2d(filters), nn.ReLU()]
             given = filters
-        parts.append(nn.MaxPool2d(2) if filters < 60 else nn.AdaptiveMaxPool2d(1))
-    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(60, classes))
+    return nn.Sequential(*parts, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(60, classes))
 
 
 STAGES = (64, 128, 256, 512)
@@ -224,9 +224,8 @@ def test_parameters_are_those_that_were_published(name: str) -> None:
     assert millions in CATALOG[name].note or f"({millions})" in CATALOG[name].note
 
 
-def test_nab_small_has_the_parameters_of_its_first_measurement() -> None:
+def test_nab_small_keeps_under_a_hundred_thousand() -> None:
     assert cost.count(trace(CATALOG["nab_small"].spec, (1, 28, 28), 10)).parameters == 95_962
-    assert "not measured" in CATALOG["nab_small"].note
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 64)])

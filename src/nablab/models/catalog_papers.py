@@ -134,10 +134,10 @@ PAPERS = (
     ),
     CatalogEntry(
         "nab_small",
-        "2x(24C3b0-BatchNorm-ReLU)-MaxPool2-2x(48C3b0-BatchNorm-ReLU)-MaxPool2"
-        "-2x(60C3b0-BatchNorm-ReLU)-GlobalMaxPool-K",
+        "24C3b0-BatchNorm-ReLU-24C3b0-MaxPool2-BatchNorm-ReLU-48C3b0-BatchNorm-ReLU-48C3b0-MaxPool2"
+        "-BatchNorm-ReLU-2x(60C3b0-BatchNorm-ReLU)-GlobalMaxPool-K",
         "six convolutions in under 100,000 parameters",
-        "Ours: a plain network for Fashion-MNIST that stays under 100,000 parameters. It is a starting "
-        "point: nablab has not measured its accuracy yet.",
+        "Ours: a plain network that stays under 100,000 parameters, for the preset thorough. Pooling comes "
+        "before normalisation and ReLU, which then see a quarter of the values.",
     ),
 )

@@ -161,7 +161,28 @@ PRESETS: dict[str, Recipe] = {
         preprocessing="unit",
         validation=0.0,
     ),
-    "fast": Recipe(epochs=5, batch_size=256, lr=8e-3, label_smoothing=0.1, augmentation="flip,shift:2"),
+    "fast": Recipe(
+        epochs=3,
+        batch_size=256,
+        lr=8e-3,
+        augmentation="flip",
+        tta="flip",
+        precision="auto",
+        validation=0.0,
+        evaluate_every=3,
+    ),
+    "thorough": Recipe(
+        epochs=40,
+        batch_size=256,
+        lr=8e-3,
+        weight_decay=0.05,
+        label_smoothing=0.1,
+        augmentation="flip,shift:2",
+        tta="flip",
+        precision="auto",
+        validation=0.0,
+        evaluate_every=5,
+    ),
 }
 
 
