@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +15,9 @@ from nablab.errors import NablabError
 from nablab.lessons.catalog import Lesson, lesson
 from nablab.lessons.figures import MIME, MODE, Figure, Mode
 from nablab.lessons.notebook import file_name, lesson_notebook
+
+#: The environment variable that names the folder in which labs keep what they trained.
+RESULTS = "NABLAB_RESULTS"
 
 #: The tag of a cell whose error belongs to the lab: nbclient's.
 ERROR_WANTED = "raises-exception"
@@ -132,7 +136,8 @@ def failures_of(notebook: Any) -> Iterator[str]:
         if ERROR_WANTED in cell.metadata.get("tags", ()):
             continue
         for output in cell.get("outputs", ()):
-            if output.output_type == "error":
+            # A cell that is stopped because its time is up holds an interrupt; `_run` says so better.
+            if output.output_type == "error" and output.ename != KeyboardInterrupt.__name__:
                 said = output.evalue if output.ename == AssertionError.__name__ else ""
                 yield f"cell {number} ({heading}): {said or f'{output.ename}: {output.evalue}'}"
 
@@ -151,8 +156,7 @@ def _run(
             execute(
                 notebook,
                 Path(work),
-                # Sets are walked in the same order by everyone.
-                environment={MODE: mode, "PYTHONHASHSEED": "0"},
+                environment=_environment(mode),
                 go_on_after=(AssertionError.__name__,),
                 deadline=None if limit is None else monotonic() + limit,
                 on_cell=None if on_cell is None else lambda position: on_cell(position, total),
@@ -164,6 +168,14 @@ def _run(
             if on_cell is not None:
                 on_cell(total, total)
     return ()
+
+
+def _environment(mode: Mode) -> dict[str, str]:
+    """What a lab is told; a folder for results is meant from here, not from where the lab works."""
+    told = {MODE: mode, "PYTHONHASHSEED": "0"}  # sets are walked in the same order by everyone
+    if os.environ.get(RESULTS):
+        told[RESULTS] = str(Path(os.environ[RESULTS]).absolute())
+    return told
 
 
 def _last_heading(markdown: str) -> str:

@@ -49,7 +49,9 @@ def measure(found: Any, bounds: Bounds) -> tuple[str, bool]:
         return text, bool(found == bounds.expected)
     if value.dtype == bool or expected.dtype == bool:
         return text, value.dtype == expected.dtype and bool(np.all(value == expected))
-    return text, bool(np.all(np.abs(value - expected) <= bounds.tolerance))
+    with np.errstate(invalid="ignore"):  # infinity less infinity is nan
+        near = np.abs(value - expected) <= bounds.tolerance
+    return text, bool(np.all(near | (value == expected)))
 
 
 def worded(value: Any) -> str:

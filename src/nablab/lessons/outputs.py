@@ -9,6 +9,8 @@ from html import escape
 from typing import Any
 
 from nablab.lessons.figures import EXACT, MIME, Figure
+from nablab.lessons.markdown import Texts
+from nablab.lessons.mathematics import mathml
 from nablab.lessons.safe_html import safe_html
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -32,7 +34,7 @@ def _richest(data: Any) -> str:
     if MIME in data:
         return figure_html(Figure(**data[MIME]))
     if "text/html" in data:
-        return f'<div class="html scroll">{safe_html(data["text/html"])}</div>'
+        return f'<div class="html scroll">{safe_html(_joined(data["text/html"]))}</div>'
     if "image/svg+xml" in data:
         # As a picture: its names are its own, and a browser neither runs nor loads anything for it.
         encoded = b64encode(_joined(data["image/svg+xml"]).encode()).decode()
@@ -40,6 +42,10 @@ def _richest(data: Any) -> str:
     for kind in ("image/png", "image/jpeg"):
         if kind in data:
             return _picture(f"data:{kind};base64,{''.join(_joined(data[kind]).split())}", data)
+    if "text/markdown" in data:
+        return f'<div class="html text scroll">{Texts().html(_joined(data["text/markdown"]))}</div>'
+    if "text/latex" in data:
+        return mathml(_joined(data["text/latex"]).strip().strip("$"), block=True)
     return _plain(_joined(data.get("text/plain", "")), "result")
 
 

@@ -91,7 +91,7 @@ def row_of(name: str) -> str:
     ('B6', 'A2', 'E1b')
     """
     rows = {row.lower(): row for row in _lesson_of(name).rows}
-    row = rows.get(name) or rows.get(name[:-1])
+    row = rows.get(name) or (rows.get(name[:-1]) if name[-1:].isalpha() else None)
     if row is None:
         raise ValueError(f"{name!r} names no row of lab {name[0]}: {', '.join(rows)}")
     return row

@@ -1,0 +1,237 @@
+"""Running a lab: from a fresh kernel, whatever comes of it is written, and told."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import nbformat
+import pytest
+
+import nablab
+from nablab.cli import main
+from nablab.errors import UserError
+from nablab.lessons.execute import RESULTS, run_lesson
+from nablab.lessons.figures import MIME
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
+def test_a_lab_that_is_right(small_lab, tmp_path: Path) -> None:
+    small_lab()
+    told: list[tuple[int, int]] = []
+    run = run_lesson("c", tmp_path, on_cell=lambda done, total: told.append((done, total)))
+    assert run.ok
+    assert (run.failures, run.missing) == ((), ())
+    assert [figure.row for figure in run.figures] == ["C1", "C2", "C3", "C4", "C5", "C6"]
+    assert run.figures[0].found == "1"
+    notebook = read(run.notebook)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [1, 2, 3]
+    assert MIME in code[1].outputs[0].data
+    assert code[1].metadata.tags == ["exercise"]
+    total = len(notebook.cells)
+    assert told == [(done, total) for done in range(total + 1)]
+    assert run.page is not None
+    assert "steps" in run.page.read_text(encoding="utf-8")
+    assert {file.name for file in tmp_path.iterdir()} == {"lab-c.ipynb", "lab-c.html"}
+
+
+def test_two_runs_are_the_same_file(small_lab, tmp_path: Path) -> None:
+    small_lab("# %%\nprint({'a', 'b', 'c', 'd', 'e'})\nimport os\nos.getcwd()")
+    first, second = (run_lesson("c", tmp_path / name, page=False) for name in ("one", "two"))
+    assert first.notebook.read_bytes() == second.notebook.read_bytes()
+    assert not list((tmp_path / "one").glob("*.html"))
+    assert "'.'" in first.notebook.read_text(encoding="utf-8")
+
+
+WRONG = """
+# %% [markdown]
+# ## Which rate · C2
+
+# %%
+lab.figure("C2", "loss", 0.5, expected=0.25)
+never = 1
+
+# %%
+lab.figure("C3", "after it", 1, expected=1)
+"""
+
+
+@pytest.fixture
+def wrong(small_lab, tmp_path: Path):
+    small_lab(WRONG, rest="")
+    return run_lesson("c", tmp_path)
+
+
+def test_a_figure_that_is_not_met_is_told_and_the_rest_still_runs(wrong) -> None:
+    assert not wrong.ok
+    assert wrong.failures == ("cell 3 (Which rate): C2 loss: found 0.5, expected 0.25",)
+    assert [figure.met for figure in wrong.figures] == [True, False, True]
+    assert wrong.missing == ("C4", "C5", "C6")
+    assert wrong.page is not None
+    assert "found 0.5, expected 0.25" in wrong.page.read_text(encoding="utf-8")
+
+
+def test_nothing_of_this_machine_is_in_its_traceback(wrong) -> None:
+    text = wrong.notebook.read_text(encoding="utf-8")
+    assert "AssertionError" in text
+    assert not re.search(r"/tmp/|/home/|ipykernel_\d|site-packages/nablab|src/nablab", text)
+
+
+def test_another_error_ends_it_and_what_was_done_is_written(small_lab, tmp_path: Path) -> None:
+    small_lab('# %%\nraise ValueError("no such thing")')
+    run = run_lesson("c", tmp_path)
+    assert run.failures == ("cell 3 (The step): ValueError: no such thing",)
+    assert run.missing == ("C2", "C3", "C4", "C5", "C6")
+    assert read(run.notebook).cells[-1].execution_count is None
+
+
+def test_an_error_that_the_lab_wants_is_none(small_lab, tmp_path: Path) -> None:
+    small_lab('# %% tags=["raises-exception"]\nraise ValueError("as it should")')
+    assert run_lesson("c", tmp_path).ok
+
+
+def test_a_figure_whose_error_is_caught_still_counts(small_lab, tmp_path: Path) -> None:
+    small_lab("""
+        # %%
+        try:
+            lab.figure("C2", "hidden", 1, expected=2)
+        except AssertionError:
+            pass
+    """)
+    run = run_lesson("c", tmp_path)
+    assert run.failures == ()
+    assert not run.ok
+
+
+def test_time_that_is_up_stops_it(small_lab, tmp_path: Path) -> None:
+    small_lab("# %%\nimport time\nprint('begun', flush=True)\ntime.sleep(600)")
+    run = run_lesson("c", tmp_path, limit=8)
+    assert run.seconds < 60
+    assert run.failures == ("the notebook was not done in its time; its last cell was stopped",)
+    assert run.figures[0].row == "C1"
+
+
+def test_a_kernel_that_dies_is_told(small_lab, tmp_path: Path) -> None:
+    small_lab("# %%\nimport os\nos._exit(1)")
+    run = run_lesson("c", tmp_path)
+    assert run.failures == ("the notebook's kernel died; is there enough memory?",)
+    assert run.notebook.exists()
+
+
+def test_it_is_told_the_mode_and_where_results_are(small_lab, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(RESULTS, "kept")
+    small_lab("""
+        # %%
+        import os
+        from pathlib import Path
+
+        lab.figure("C2", "full", lab.full, expected=True)
+        Path(os.environ["NABLAB_RESULTS"]).mkdir()
+        Path("left-behind").touch()
+    """)
+    assert run_lesson("c", "out", "full").ok
+    assert {path.name for path in tmp_path.iterdir()} == {"kept", "out"}
+
+
+def test_figures_of_matplotlib_are_shown_after_begin(small_lab, tmp_path: Path) -> None:
+    small_lab("""
+        # %%
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(1, 1))
+        figure
+    """)
+    notebook = read(run_lesson("c", tmp_path, page=False).notebook)
+    shown = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(shown) == 1
+
+
+def test_the_command_prints_the_table_and_fails_where_the_lab_does(small_lab, tmp_path, capsys) -> None:
+    small_lab(WRONG, rest="")
+    out = tmp_path / "labs"
+    assert main(["lesson", "run", "c", "--out", str(out), "--no-pages", "--quiet"]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"row +what +published +expected +found +on", said)
+    assert re.search(r"C2 +loss +0\.25 +✗ 0\.5", said)
+    assert "failed    cell 3 (Which rate): C2 loss: found 0.5, expected 0.25" in said
+    assert "missing   C4, C5, C6" in said
+    assert f"notebook  {out / 'lab-c.ipynb'}" in said
+    assert (out / "lab-c.ipynb").exists()
+
+
+def test_the_command_in_json_and_the_function_say_the_same(small_lab, tmp_path, capsys) -> None:
+    small_lab()
+    assert main(["lesson", "run", "C", "--out", str(tmp_path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    runs = nablab.run_lessons("c", out=tmp_path, progress=False)
+    assert document["ok"] is runs.ok is True
+    for one in (document, other := runs.document()):
+        one.pop("seconds"), one["labs"][0].pop("seconds")
+    assert document == other
+    assert "<table>" in runs._repr_html_()
+    assert "Lab C" in repr(runs)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "z"],
+        ["run", "a", "all"],
+        ["run", "a", "--quick", "--full"],
+        ["open", "f"],
+        ["run", "a", "--time-limit", "soon"],
+    ],
+)
+def test_the_users_mistakes(words: list[str], tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["lesson", *words]) == 2
+    assert capsys.readouterr().err.startswith("nablab: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_listing_and_opening(tmp_path: Path, monkeypatch, capsys) -> None:
+    assert main(["lesson", "list", "--json"]) == 0
+    assert [row["lab"] for row in json.loads(capsys.readouterr().out)] == ["a", "b", "c", "d", "e"]
+    monkeypatch.chdir(tmp_path)
+    assert main(["lesson", "open", "a"]) == 0
+    assert "jupyter lab lab-a.ipynb" in capsys.readouterr().out
+    assert main(["lesson", "open", "a"]) == 2
+    assert "already there" in capsys.readouterr().err
+
+
+def test_no_name_runs_all_of_them_and_a_name_counts_once() -> None:
+    from nablab.api.lessons import _named
+
+    assert _named([]) == _named(["all"]) == ["a", "b", "c", "d", "e"]
+    assert _named(["B", "a", "b"]) == ["b", "a"]
+
+
+def test_a_formula_that_is_none_is_told_with_its_lab(small_lab, tmp_path: Path) -> None:
+    small_lab(
+        dedent(r"""
+        # %% [markdown]
+        # $\nothing{x}$
+    """)
+    )
+    with pytest.raises(nablab.NablabError, match=r"lab c: the formula .* is not understood"):
+        nablab.run_lessons("c", out=tmp_path, progress=False)
+    assert (tmp_path / "lab-c.ipynb").exists()
+
+
+def test_an_unknown_lab_runs_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no lab 'x'"):
+        nablab.run_lessons("c", "x", out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
