@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,7 @@ def verify(
     runs: str | Path | None = None,
     data: str | Path | Dataset | None = None,
     sample: int | None = None,
+    pictures: bool = True,
     retrain: bool = False,
     run_code: bool = False,
     time_limit: str | float = "10m",
@@ -99,6 +101,7 @@ def verify(
         runs: the folder of the records, where the notebook's own name for it does not lead there.
         data: the images, where they are no known source.
         sample: test images that each run's weights are asked about at most; by default all.
+        pictures: draw matrices and curves again, and compare them; half of the time that checking takes.
         retrain: train again by the records' recipes, and test whether the accuracies agree.
         run_code: load users' own modules, too: their files are run, in processes of their own with limits.
         time_limit: for what one run of a user's file may take; and for all of `retrain`.
@@ -114,7 +117,9 @@ def verify(
     found = find_deliveries(path)
     if runs is not None and len(found) > 1:
         raise UserError(f"--runs is for one delivery, and {path} holds {len(found)}")
-    options = _options(rubric, runs, data, sample, retrain, run_code, time_limit, memory_limit)
+    options = replace(
+        _options(rubric, runs, data, sample, retrain, run_code, time_limit, memory_limit), pictures=pictures
+    )
     verdicts = []
     from nablab.api.progress import tell
 

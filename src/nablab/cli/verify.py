@@ -28,6 +28,7 @@ def verify(
     ] = None,
     data: Annotated[str | None, option(HELD, "The images, where they are no known source.")] = None,
     sample: Annotated[int | None, option(HELD, "Ask each model about so many test images. [all]")] = None,
+    no_pictures: Annotated[bool, option(HELD, "Do not draw matrices and curves again; faster.")] = False,
     retrain: Annotated[bool, option(WORK, "Train again, and test whether the accuracies agree.")] = False,
     run_code: Annotated[
         bool,
@@ -56,6 +57,7 @@ def verify(
             runs=runs,
             data=data,
             sample=sample,
+            pictures=not no_pictures,
             retrain=retrain,
             run_code=run_code,
             time_limit=time_limit,

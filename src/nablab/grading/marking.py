@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from nablab.grading.evidence import Evidence
 from nablab.grading.rubric import Part, Rubric
@@ -151,11 +152,15 @@ def numbers_right(evidence: Evidence) -> Share:
 
 
 def missing_pieces(evidence: Evidence) -> list[Finding]:
-    """What the delivery lacks of what its rubric asks for, as findings."""
+    """What the delivery lacks of what its rubric asks for, as findings.
+
+    What is there and does not hold was found already: it costs points, and is not said twice.
+    """
     found: list[Finding] = []
+    there = replace(evidence, findings=(), broken={})
     for part in evidence.rubric.parts:
         for name in part.criteria:
-            share, lines = CRITERIA[name](evidence)
+            share, lines = CRITERIA[name](there)
             if share < 1 and name not in ("run_in_order", "records_hold", "numbers_right"):
                 title = name.replace("_", " ")
                 found += _lacking(title, name, lines, evidence)
