@@ -13,8 +13,8 @@
 # Reading takes about two hours; the quick mode computes for a minute, on the tenth of Fashion-MNIST that
 # ships with nablab, and its networks are barely trained: it shows *how*, not *how well*. The full mode
 # (`NABLAB_LAB=full`) takes all 60,000 images, 15 epochs and three seeds, which is some hours on two cores.
-# Trainings are kept in the folder `lab-a` beside the notebook, or in the one that `NABLAB_RESULTS` names:
-# what is there is read, and not trained again.
+# Trainings are kept in the folder `lab-a` beside the notebook, or in the one that `NABLAB_LAB_RESULTS`
+# names: what is there is read, and not trained again.
 #
 # A1 to A13 at the end of a heading say which part of the course's session is meant. Exercises are cells to
 # be completed; `lessons.check` says what is wrong with an answer, not what is right.
@@ -35,7 +35,7 @@ from nablab.report import plots
 from nablab.report.plots_theme import GRID, INK, LIGHT, Margins, new_figure, plain_axes, stroke
 
 lab = lessons.begin("a")
-RESULTS = Path(os.environ.get("NABLAB_RESULTS", "lab-a")) / lab.mode
+RESULTS = Path(os.environ.get("NABLAB_LAB_RESULTS", "lab-a")) / lab.mode
 torch.set_num_threads(1 if lab.quick else torch.get_num_threads())
 
 
@@ -104,7 +104,10 @@ for engine in (autograd, torch):
     out = z.mean()
     out.backward()
     name = engine.__name__
-    print(name, [type(t.grad_fn).__name__ if engine is torch else str(t.grad_fn) for t in (y, z, out)])
+    made_by = ", ".join(str(t.grad_fn).strip("<").split(" ")[0].rstrip("0>") for t in (y, z, out))
+    lab.figure(
+        "A1", f"what made y, z and out, {name}", made_by, expected="AddBackward, MulBackward, MeanBackward"
+    )
     lab.figure("A1", f"z, {name}", z.detach().numpy(), expected=27)
     lab.figure("A1", f"x.grad, {name}", x.grad.numpy(), expected=4.5)
 
@@ -822,6 +825,19 @@ lab.figure("A8", "L1's weights within 0.001 of 0, in %", near_zero["L1"], betwee
 lab.figure("A8", "the same share without a penalty, in %", near_zero["none"], between=(0, 12), on=SMALL)
 
 # %% [markdown]
+# L1 has emptied half of the layer. And L2, which should empty nothing? Look which weights they are. A ReLU
+# unit that is off for every training image is *dead*: no gradient reaches it, so nothing pulls against the
+# decay.
+
+# %%
+weights, biases = [w for key, w in sorted(ways["L2"].weights().items(), reverse=True) if 100 in w.shape[:1]]
+dead = ~(x600 @ weights.T + biases > 0).any(axis=0)
+small = np.abs(weights) < 1e-3
+share = 100 * small[dead].sum() / small.sum()
+print(f"{dead.sum()} of 100 units are off for all of our 600 images")
+lab.figure("A8", "of L2's weights near 0, in dead units, in %", share, between=(35, 100), on=SMALL)
+
+# %% [markdown]
 # ### Which axes does a normalisation average over?
 #
 # All four compute $\hat x = (x - \mu)/\sqrt{\sigma^2 + \varepsilon}$, then $\gamma\hat x + \beta$ with a
@@ -1161,10 +1177,9 @@ lab.figure(
 #
 # ### A factor of two
 #
-# The session's tables give *MACs* under the heading *FLOPs*, as a popular counter does that calls its MACs
-# so. Whoever then compares with a paper that counts floating-point operations finds a network twice as
-# cheap as it is. Neither convention is wrong; not saying which is. PyTorch's own counter counts both
-# operations:
+# The session reports *MACs* as *FLOPs*, as popular counters do. Whoever then compares with a paper that
+# counts floating-point operations finds a network twice as cheap as it is. Neither convention is wrong; not
+# saying which is. PyTorch's own counter counts both operations:
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -1457,7 +1472,7 @@ board.fronts["parameters"]
 # `comparison.notebook()` writes it from the records and runs it in a fresh kernel. It computes no number
 # itself: each is read from the record of a run, with its seed, recipe, data fingerprint and machine. What
 # it leaves open are blocks marked ✍, where only you can say what the numbers mean; a delivery with the
-# prompts still in it has no explanation.
+# prompts still in it has no explanation. The quick mode delivers only its two networks at 10 %.
 
 # %%
 import json
