@@ -14,13 +14,16 @@ author = "the nablab authors"
 copyright = "the nablab authors, MIT licence"
 version = release = nablab.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "tables"]
-exclude_patterns = ["_build", "_extensions"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "notebooks", "tables"]
+exclude_patterns = ["_build", "_extensions", "results/**.ipynb"]  # deliveries are files to download
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "nablab"
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["lessons.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

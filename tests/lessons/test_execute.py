@@ -134,7 +134,7 @@ def test_it_is_told_the_mode_and_where_results_are(small_lab, tmp_path: Path, mo
         from pathlib import Path
 
         lab.figure("C2", "full", lab.full, expected=True)
-        Path(os.environ["NABLAB_RESULTS"]).mkdir()
+        Path(os.environ["NABLAB_LAB_RESULTS"]).mkdir()
         Path("left-behind").touch()
     """)
     assert run_lesson("c", "out", "full").ok

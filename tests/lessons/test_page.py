@@ -36,6 +36,7 @@ def elements(latex: str, name: str) -> list[str]:
         (r"\begin{cases} 0 & x < 0 \\ x & x \ge 0 \end{cases}", "mtr", ["0x<0", "xx≥0"]),
         (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "mtd", ["1", "2", "3", "4"]),
         (r"\sqrt{n}", "msqrt", ["n"]),
+        (r"\Bigl\lfloor \frac{n}{2} \Bigr\rfloor", "mfrac", ["n2"]),
         (r"\sum_{i=1}^n x_i", "msub", ["xi"]),
         (r"\text{softmax}(z)", "mtext", ["softmax"]),
     ],

@@ -17,7 +17,7 @@ from nablab.lessons.figures import MIME, MODE, Figure, Mode
 from nablab.lessons.notebook import file_name, lesson_notebook
 
 #: The environment variable that names the folder in which labs keep what they trained.
-RESULTS = "NABLAB_RESULTS"
+RESULTS = "NABLAB_LAB_RESULTS"
 
 #: The tag of a cell whose error belongs to the lab: nbclient's.
 ERROR_WANTED = "raises-exception"

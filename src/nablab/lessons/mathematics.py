@@ -12,6 +12,8 @@ from nablab.errors import NablabError
 _REWRITTEN = (
     (re.compile(r"\\(begin|end)\{aligned\}"), r"\\\1{align*}"),
     (re.compile(r"\\arg\b"), r"\\operatorname{arg}"),
+    (re.compile(r"\\[bB]igg?l(?=\s*\\[a-zA-Z])"), r"\\left"),
+    (re.compile(r"\\[bB]igg?r(?=\s*\\[a-zA-Z])"), r"\\right"),
 )
 _NAME = "{{http://www.w3.org/1998/Math/MathML}}{}"
 _NAMES = (_NAME.format("mi"), _NAME.format("mo"))
