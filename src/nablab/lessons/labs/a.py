@@ -12,7 +12,7 @@
 #
 # Reading takes about two hours; the quick mode computes for a minute, on the tenth of Fashion-MNIST that
 # ships with nablab, and its networks are barely trained: it shows *how*, not *how well*. The full mode
-# (`NABLAB_LAB=full`) takes all 60,000 images, 15 epochs and three seeds, which is some hours on two cores.
+# (`NABLAB_LAB=full`) takes all 60,000 images, eight epochs and two seeds, which is some hours on two cores.
 # Trainings are kept in the folder `lab-a` beside the notebook, or in the one that `NABLAB_LAB_RESULTS`
 # names: what is there is read, and not trained again.
 #
@@ -661,7 +661,7 @@ show(figure)
 
 # %%
 trained = RESULTS / "trained" / "runs" / "lenet_tiny-f0.1-s0"
-compared("trained", ["lenet_tiny"], fractions=[0.1], seeds=1, epochs=4 if lab.quick else 15)
+compared("trained", ["lenet_tiny"], fractions=[0.1], seeds=1, epochs=4 if lab.quick else 8)
 after_training = [f"{method}@{trained}:7" for method in ("knn(k=5)", *["svm"] * lab.full)]
 on_features = compared("memory", ["knn(k=5)", *after_training], fractions=[0.1], seeds=1)
 memory = {row.label: row.cells[0].accuracy for row in on_features.view.rows}
@@ -999,14 +999,15 @@ display(SVG(resnet34.svg))
 # Now train them. Everything that could favour one is the same for all: images and their order, recipe (the
 # hand-outs' way: Adam, rate 0.001, batches of 64, pixels in [0, 1], no validation images), seeds, machine.
 # **The test images decide nothing**: the number of epochs was fixed before. The quick mode takes batches of
-# 32, so that its three epochs have more steps; no network is trained to its end there.
+# 32, so that its three epochs have more steps; no network is trained to its end there. The full mode takes
+# eight epochs, after which LeNet is about where the session has it; how many it took, it does not say.
 
 # %%
 if lab.quick:
     seven = compared("seven", SEVEN, fractions=[0.01], seeds=2, epochs=3, batch_size=32)
     tenth = compared("tenth", ["net_linear", "lenet_tiny"], fractions=[0.1], seeds=2, epochs=2)
 else:
-    seven = tenth = compared("seven", SEVEN, fractions=shares, seeds=3, epochs=15)
+    seven = tenth = compared("seven", SEVEN, fractions=shares, seeds=2, epochs=8)
 seven.table()
 
 # %%
@@ -1014,31 +1015,31 @@ seven.table()
 # other seeds and machines.
 EXPECTED = {
     0.01: {
-        "net_linear": ((55, 72), (71, 76)),
-        "lenet_tiny": ((45, 72), (66, 76)),
-        "lenet": ((52, 76), (69, 78)),
-        "fashion_cnn": ((60, 82), (76, 83)),
-        "resnet_mini": ((60, 82), (78, 84)),
-        "separable": ((58, 82), (78, 84)),
-        "convmixer": ((68, 84), (79, 84)),
+        "net_linear": ((55, 75), (68, 72)),
+        "lenet_tiny": ((45, 75), (65, 73)),
+        "lenet": ((52, 78), (69, 75)),
+        "fashion_cnn": ((58, 84), (70, 81)),
+        "resnet_mini": ((58, 84), (78, 83)),
+        "separable": ((58, 84), (77, 83)),
+        "convmixer": ((68, 85), (79, 84)),
     },
     0.1: {
-        "net_linear": ((74, 82), (80.5, 83.5)),
-        "lenet_tiny": ((68, 80), (82, 87.5)),
-        "lenet": (None, (83.5, 88)),
-        "fashion_cnn": (None, (83.5, 88.5)),
+        "net_linear": ((74, 82), (80, 82.5)),
+        "lenet_tiny": ((66, 81), (79, 86)),
+        "lenet": (None, (82, 88)),
+        "fashion_cnn": (None, (83.5, 89)),
         "resnet_mini": (None, (84, 89)),
-        "separable": (None, (84.5, 89.5)),
-        "convmixer": (None, (84.5, 89.5)),
+        "separable": (None, (84.5, 89)),
+        "convmixer": (None, (85, 89)),
     },
     1.0: {
         "net_linear": (None, (82, 85.5)),
-        "lenet_tiny": (None, (88, 92)),
+        "lenet_tiny": (None, (87, 91.5)),
         "lenet": (None, (89, 93)),
-        "fashion_cnn": (None, (89, 94)),
-        "resnet_mini": (None, (89.5, 94.5)),
-        "separable": (None, (89.5, 94.5)),
-        "convmixer": (None, (89.5, 94.5)),
+        "fashion_cnn": (None, (89, 93.5)),
+        "resnet_mini": (None, (89.5, 94)),
+        "separable": (None, (89.5, 94)),
+        "convmixer": (None, (89.5, 94)),
     },
 }
 # The session's table: accuracy in % and seconds, by share of the training images. Single runs.
@@ -1315,8 +1316,13 @@ table(
 )
 ON_ONE = f"Fashion-MNIST: 600 training and {TESTED:,} test images, {seven.view.rows[0].cells[0].n} seeds"
 lab.figure("A11", "ties among the 21 pairs at 1 %", verdicts.count("tie"), between=(3, 21), on=ON_ONE)
-close = seven.view.pair(0.01, "lenet", "net_linear")
-lab.figure("A11", f"{close.a} against {close.b} at 1 %", close.verdict, expected="tie", on=ON_ONE)
+close = seven.view.pair(0.01, "lenet", "fashion_cnn")
+lab.shown("A11", f"{close.a} against {close.b} at 1 %, by seeds and images: {close.verdict}", on=ON_ONE)
+
+# %% [markdown]
+# Look at the intervals, too. Two seeds hardly measure a spread, and where they fell far apart the interval
+# is wider than any sensible difference: what such runs say is next to nothing, and now one knows it. Run
+# more seeds (`seeds=5`), or test on more images.
 
 # %% [markdown]
 # ### The table, filled
