@@ -904,8 +904,8 @@ lab.shown(
 # %% [markdown]
 # ## The spiral: what a straight line cannot do · D5
 #
-# Three classes of 100 points. Arm $j$ is all points of radius $r$ from 0 to 1, evenly spaced, at the
-# angle
+# Three classes of 100 points, an example that comes from Stanford's course CS231n. Arm $j$ is all points
+# of radius $r$ from 0 to 1, evenly spaced, at the angle
 #
 # $$\theta = 4 (j + r) + 0.2\, \varepsilon, \qquad \varepsilon \sim N(0, 1), \qquad
 # x = (r \sin \theta,\ r \cos \theta),$$
@@ -1693,11 +1693,11 @@ lab.figure(
 #   $W_1$; three equal classes leave nothing for $b_2$. It stays at ln 3 for ever.
 # - **0.01**: the start is at ln 3, sure of nothing, which is what one wants; but both layers wait for
 #   each other, and a hundred steps are lost.
-# - **1**: about fifty units are awake at a point, each as large as the radius $r$, and are added up with
-#   weights of size 1, so the scores have a deviation of $\sqrt{50}\, r$, 7 at the rim. The network is
-#   *sure*, and mostly wrong: far above ln 3. Its first steps unlearn that. On this small problem it then
-#   overtakes the code's start, since its creases point everywhere and its gradients are large from the
-#   beginning; but each further layer of 100 units would make the scores seven times larger again.
+# - **1**: about fifty units are awake at a point, each about as large as the radius $r$, and are added up
+#   with weights of size 1, so the scores have a deviation of $\sqrt{50}\, r$, 7 at the rim. The network
+#   is *sure*, and mostly wrong: far above ln 3. Its first steps unlearn that. On this small problem it
+#   then overtakes the code's start, since its creases point everywhere and its gradients are large from
+#   the beginning; but each further layer of 100 units would make the scores seven times larger again.
 # - **He**: large enough to move at once, small enough not to be sure. Better than either.
 #
 # What finds the discrepancy: the loss before the first step. Text and code predict 4 or so and 1.1; look
