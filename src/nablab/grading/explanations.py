@@ -75,7 +75,7 @@ def find_named(places: Sequence[Place], truths: Truths, names: Names) -> dict[st
         if place.cell.kind != "markdown":
             continue
         text = generated.own(place.cell.source)
-        for paragraph in re.split(r"\n\s*\n", text):
+        for paragraph in re.split(r"\n[ \t]*\n", text):
             labels = {label for _, _, label in names.found(paragraph)}
             if place.model:
                 labels.add(place.model)

@@ -16,10 +16,12 @@ from nablab.grading.confine import read_limited
 from nablab.grading.verdict import plain
 
 #: A delivery of seven networks with all its pictures is some 5 MiB.
-LARGEST = 128 * 2**20
+LARGEST = 64 * 2**20
 
 #: Pictures in pixels that are looked at; SVG is text.
 _PICTURES = ("image/png", "image/jpeg")
+#: Characters of a cell that are read as Python.
+_LONGEST_CODE = 100_000
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ def _count(value: Any) -> int | None:
 
 def tree_of(cell: Cell) -> ast.Module | None:
     """The syntax tree of a code cell, without its magics; None where it is not Python. Nothing is run."""
+    if len(cell.source) > _LONGEST_CODE:
+        return None
     lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines()]
     try:
         return ast.parse("\n".join(lines))

@@ -12,6 +12,9 @@ from nablab.grading.texts import plain_markdown
 #: Labels that are ordinary words: in a sentence they only count in backticks.
 _WORDS = frozenset({"network", "linear", "net", "model", "cnn", "tree", "forest"})
 
+#: Characters of one text that are searched for labels.
+_LONGEST = 20_000
+
 _SECTION = re.compile(r"""\.section\(\s*["']([^"']+)["']\s*\)""")
 
 
@@ -71,7 +74,7 @@ class Names:
         """Where labels stand: start, end, label; of overlapping ones the longest, in the text's order."""
         taken: list[tuple[int, int, str]] = []
         for label, pattern in self._patterns.items():
-            for match in pattern.finditer(text):
+            for match in pattern.finditer(text[:_LONGEST]):
                 if not any(start < match.end() and match.start() < end for start, end, _ in taken):
                     taken.append((match.start(), match.end(), label))
         return sorted(taken)

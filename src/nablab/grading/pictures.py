@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,10 +159,12 @@ def _read(content: bytes) -> Pixels | None:
     from PIL import Image
 
     try:
-        with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
-            if picture.width * picture.height > _LARGEST:
-                return None
-            pixels: Any = np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with catch_warnings():
+            simplefilter("error")  # a picture that is too large is a warning first
+            with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
+                if picture.width * picture.height > _LARGEST:
+                    return None
+                pixels: Any = np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
         return None
     return np.asarray(pixels, dtype=np.uint8)

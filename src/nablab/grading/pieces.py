@@ -50,6 +50,8 @@ def find_pieces(places: Sequence[Place], truths: Truths, names: Names) -> Pieces
 _PER_MODEL = ("networks", "graphs", "curves", "matrices", "costs", "accuracies")
 
 _MODULE = re.compile(r"\b(Linear|Conv2d|BatchNorm2d|_Linear|_Conv2d)\(|\(0\): ")
+#: Characters of one text that are searched.
+_LONGEST = 20_000
 _CLASS = re.compile(r"class\s+\w+\s*\(.*\bModule\b.*\)\s*:")
 
 
@@ -93,13 +95,13 @@ def _models(place: Place, names: Names) -> tuple[str, ...]:
 
 
 def _shows_network(cell: Cell) -> bool:
-    if _CLASS.search(cell.source):
+    if _CLASS.search(cell.source[:_LONGEST]):
         return True
     for output in cell.outputs:
         tables = html_tables(output.texts.get("text/html", ""))
         if any({"layer", "parameters"} <= {header.lower() for header in table.headers} for table in tables):
             return True
-        text = output.texts.get("text/plain", "")
+        text = output.texts.get("text/plain", "")[:_LONGEST]
         if _MODULE.search(text) or _CLASS.search(text):
             return True
     return False

@@ -13,7 +13,7 @@ from itertools import pairwise
 from nablab.grading.claims import Claim
 from nablab.grading.outline import Names, Place
 from nablab.grading.shown import Compared
-from nablab.grading.texts import Quantity, plain_markdown, quantities
+from nablab.grading.texts import LONGEST, Quantity, plain_markdown, quantities
 from nablab.grading.truths import Truths
 from nablab.grading.verdict import Finding
 
@@ -34,6 +34,8 @@ _OF_DATA = re.compile(r"^\s*(of|from)\s+(the\s+|all\s+|its\s+)*(train\w*|data|im
 _AFTER_SHARE = re.compile(r"\b(at|with|from|to|using|on|only|just|and|,)\s*(the\s+)?$", re.IGNORECASE)
 
 _LONGEST_SENTENCE = 2000
+#: Between paragraphs, and before items of lists, headings and rows of tables; also inside of quotations.
+_BREAK = re.compile(r"\n[ \t]*(?:>[ \t]*)?\n|\n(?=[ \t]*>?[ \t]*(?:[-*#|]|\d+\.))")
 
 
 def check_prose(place: Place, truths: Truths, names: Names) -> Compared:
@@ -55,7 +57,7 @@ def _paragraphs(place: Place) -> Iterator[str]:
         if out.kind == "stream" or "text/markdown" in out.texts
     ]
     for text in texts:
-        for paragraph in re.split(r"\n\s*(?:>\s*)?\n|\n(?=\s*>?\s*(?:[-*#|]|\d+\.)\s?)", text):
+        for paragraph in _BREAK.split(text[:LONGEST]):
             bare = re.sub(r"^\s*>+", "", paragraph, flags=re.MULTILINE)
             if not bare.lstrip().startswith(("#", "|")):
                 yield plain_markdown(bare.replace("`", "\0")).replace("\0", "`")

@@ -16,7 +16,7 @@ from nablab.grading.recount import LOSS_ROUNDING, agree, curve_findings, recount
 from nablab.grading.rescoring import Rescored, Scorer, attempt, rescore, scorer_of
 from nablab.grading.verdict import Finding, plain
 from nablab.runs.export import tolerance_of
-from nablab.runs.record import RunRecord, Totals
+from nablab.runs.record import Failure, RunRecord, Totals
 from nablab.runs.store import Predictions, RunFolder
 from nablab.training.measure import measure_scores
 
@@ -69,7 +69,7 @@ def replay(
     work = _Work(run, dataset)
     answers, _, wrong = attempt(lambda: work.answers())
     if wrong:
-        return Replay(run, (work.finding("record", wrong),), (), 0)
+        return Replay(work.without_result(wrong), (work.finding("record", wrong),), (), 0)
     answers = work.with_true_labels(answers)
     rescored, note, wrong = attempt(lambda: work.ask_again(answers, sample, other_scorer))
     if wrong:
@@ -101,11 +101,13 @@ class _Work:
         self.findings.append(self.finding(subject, message))
 
     def answers(self) -> Predictions:
-        """The recorded ones, once they have the shapes that answers have.
+        """The recorded ones, once they have the shapes that answers have, and the curves can be read.
 
         Raises:
-            ValueError: they have not.
+            UserError: files are gone, or damaged.
+            ValueError: they hold something else.
         """
+        _ = self.run.metrics
         given = self.run.predictions
         m, k = len(given.y), len(self.record.data.classes)
         if given.scores.shape != (m, k) or given.indices.shape != (m,) or not m:
@@ -121,6 +123,11 @@ class _Work:
         if m != self.record.data.n_test:
             raise ValueError(f"it answered {m:,} test images, and run.json says {self.record.data.n_test:,}")
         return given
+
+    def without_result(self, why: str) -> RunData:
+        """The run as one that failed: nothing is counted for it."""
+        record = replace(self.record, status="failed", totals=None, failure=Failure(why, "error"))
+        return RunData(self.run.folder, record, self.run.label)
 
     def with_true_labels(self, answers: Predictions) -> Predictions:
         """The answers with the data's own labels, where the data is here."""

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nablab.analysis.results import RunData
-from nablab.errors import NablabError
 from nablab.grading.rescoring import attempt
-from nablab.grading.verdict import plain
 from nablab.runs.record import ModelRecord, RunRecord
 from nablab.runs.store import RunFolder
 
@@ -30,11 +28,7 @@ def curve_findings(run: RunData) -> Iterator[str]:
     assert totals is not None
     if run.record.model.kind == "estimator":
         return
-    try:
-        metrics = run.metrics
-    except NablabError as error:
-        yield f"its curves cannot be read: {plain(error)}"
-        return
+    metrics = run.metrics
     if not metrics:
         yield "it has no metrics.jsonl: nothing shows that it was trained"
         return

@@ -97,6 +97,8 @@ def check_shown(place: Place, truths: Truths, same_version: bool) -> Compared | 
     given = [out.texts["text/markdown"] for out in place.cell.outputs if "text/markdown" in out.texts]
     if len(given) != len(wanted):
         return None
+    if any(_columns(text or "") != _columns(said) for (_, text), said in zip(wanted, given, strict=True)):
+        return None  # another version's tables: they are read as anybody's
     numbers, findings, notes = 0, [], []
     for (call, text), said in zip(wanted, given, strict=True):
         numbers += len(quantities(said))
@@ -109,15 +111,15 @@ def check_shown(place: Place, truths: Truths, same_version: bool) -> Compared | 
     return Compared(numbers, tuple(findings), tuple(notes))
 
 
+def _columns(text: str) -> list[tuple[str, ...]]:
+    return [table.headers for table in markdown_tables(text)]
+
+
 def _differences(truth: str, said: str) -> Iterator[str]:
     """In what `said` differs from `truth`: cells of tables by row and column, other lines as they are."""
     if truth.strip() == said.strip():
         return
-    true_tables, said_tables = list(markdown_tables(truth)), list(markdown_tables(said))
-    if [t.headers for t in true_tables] != [t.headers for t in said_tables]:
-        yield "its table has other columns than the records give"
-        return
-    for one, other in zip(true_tables, said_tables, strict=True):
+    for one, other in zip(markdown_tables(truth), markdown_tables(said), strict=True):
         yield from _cells_apart(one, other)
     yield from _lines_apart(_lines(truth), _lines(said))
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
-#: Rows and columns of one table that are read.
+#: Rows and columns of one table that are read, and characters of a text and of a table's line.
 _MOST_ROWS, _MOST_COLUMNS = 2000, 200
+LONGEST, _LONGEST_LINE = 100_000, 5_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Quantity:
 
     def means(self, truth: float) -> bool:
         """Whether rounding `truth` to these digits gives this number."""
-        return abs(self.value - truth) <= self.half * (1 + 1e-6) + 1e-9 * abs(truth)
+        return abs(self.value - truth) <= self.half * (1 + 1e-6) + 1e-12 * abs(truth)
 
 
 _SCALES: dict[str, tuple[float, str]] = {
@@ -70,16 +71,16 @@ def quantities(text: str) -> list[Quantity]:
     >>> [(q.value, q.half, q.unit) for q in quantities("91.2 ± 0.3 % of 7,510, in 2 min 05 s")]
     [(0.912, 0.0005, '%'), (0.003, 0.0005, '%'), (7510.0, 0.5, ''), (125.0, 0.5, 's')]
     """
-    spread = re.sub(r"(\d)\s*(?:±|\+/-)\s*(\d[\d.]*)\s*\\?%", r"\1 % \2 %", text)
+    spread = re.sub(r"(\d)\s*(?:±|\+/-)\s*(\d[\d.]*)\s*\\?%", r"\1 % \2 %", text[:LONGEST])
     found_here: list[Quantity] = []
-    taken: list[tuple[int, int]] = []
+    taken: set[int] = set()
     for found in _MIXED.finditer(spread):
         big, small = (60.0, 1.0) if found["A"] == "min" else (3600.0, 60.0)
-        taken.append(found.span())
+        taken.update(range(*found.span()))
         value = big * int(found["a"]) + small * int(found["b"])
         found_here.append(Quantity(value, small / 2, "s", found[0], found.start()))
     for found in _NUMBER.finditer(spread):
-        if not any(start <= found.start() < end for start, end in taken):
+        if found.start() not in taken:
             found_here.append(_quantity(found))
     return sorted(found_here, key=lambda quantity: quantity.start)
 
@@ -99,7 +100,7 @@ def markdown_tables(text: str) -> Iterator[Table]:
     lines = text.splitlines()
     place = 0
     while place + 1 < len(lines):
-        if not ("|" in lines[place] and re.fullmatch(r"[\s|:-]*-[\s|:-]*", lines[place + 1])):
+        if not ("|" in lines[place] and _is_rule(lines[place + 1])):
             place += 1
             continue
         headers, start = _cells(lines[place]), place
@@ -110,6 +111,11 @@ def markdown_tables(text: str) -> Iterator[Table]:
             place += 1
         above = [plain_markdown(line) for line in lines[:start] if line.strip()]
         yield Table(headers, tuple(rows), above[-1] if above else "")
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line separates the head of a table from its body."""
+    return len(line) <= _LONGEST_LINE and "-" in line and not line.strip("-|: \t")
 
 
 def _cells(line: str) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class Truths:
         return [
             abs(a - b)
             for place, first in enumerate(known)
-            for second in known[place:]
+            for second in known[place + 1 :]
             for a in first
             for b in second
         ]
