@@ -34,6 +34,9 @@ ORDER = (
 )
 RANK = {package: rank for rank, line in enumerate(ORDER) for package in line}
 
+#: Programs of a user that ship with the package: what they may import is held by tests/lessons/test_labs.py.
+PROGRAMS = (SOURCE / "lessons" / "labs", SOURCE / "lessons" / "solutions")
+
 #: What records are read and drawn with must work where torch is not installed.
 WITHOUT_TORCH = ("analysis", "report")
 
@@ -142,6 +145,7 @@ def imports_of(root: Path) -> list[Import]:
     return [
         item
         for path in sorted(root.rglob("*.py"))
+        if path.parent not in PROGRAMS
         for item in find_imports(
             path.read_text(encoding="utf-8"),
             module_name(path, root),
