@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: A heading ends in the rows that it is about: `What backward() walks · A2`.
 _ROWS = re.compile(r"\s+·\s+((?:[A-E]\d+b?(?:,\s+|\s+and\s+|\s+to\s+)?)+)$")
 
+#: The same written as HTML: `<small>· B1</small>`.
+_SMALL_ROWS = re.compile(r"^(#+ .*?)\s*<small>\s*·\s*([^<]*?)\s*</small>\s*$", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -41,7 +44,7 @@ class Texts:
             NablabError: a formula in it is not understood.
         """
         parser = _parser()
-        tokens = parser.parse(markdown)
+        tokens = parser.parse(_SMALL_ROWS.sub(r"\1 · \2", markdown))
         for position, token in enumerate(tokens):
             if token.type == "heading_open":
                 heading = self._heading(int(token.tag[1:]), tokens[position + 1])
