@@ -128,6 +128,12 @@ def test_headings_have_names_and_rows() -> None:
     assert '<h2 id="again">Again <small class="rows">E1, E1b</small></h2>' in html
 
 
+def test_a_heading_without_words_still_has_a_name() -> None:
+    texts = Texts()
+    assert texts.html("##") == '<h2 id="section"></h2>\n'
+    assert texts.headings[0].text == ""
+
+
 def test_markdown_with_formulas_tables_and_code() -> None:
     html = Texts().html("It costs 5\\$ or 6\\$.\n\n$x < y$\n\n| a |\n|---|\n| $z$ |\n\n```python\nx = 1\n```")
     assert html.count("<math") == 2

@@ -53,9 +53,10 @@ class Texts:
 
     def _heading(self, level: int, inline: Any) -> Heading:
         """Take a heading into the list; what it says of rows becomes a small text at its end."""
-        last, rows = inline.children[-1], ""
-        found = _ROWS.search(last.content) if last.type == "text" else None
-        if found is not None:
+        rows = ""
+        last = inline.children[-1] if inline.children else None
+        found = _ROWS.search(last.content) if last is not None and last.type == "text" else None
+        if last is not None and found is not None:
             rows = found[1].strip()
             last.content = last.content[: found.start()]
             small = type(last)("html_inline", "", 0)
