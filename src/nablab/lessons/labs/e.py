@@ -54,7 +54,7 @@ def panels(rows, columns, width=9.0, height=3.0):
 def show(figure, says):
     """Show a figure as a picture; `says` is for those who cannot see it."""
     file = BytesIO()
-    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(file, format="png", dpi=90, metadata={"Software": None})
     display(Image(file.getvalue(), width=round(80 * figure.get_figwidth()), alt=says))
 
 
@@ -149,8 +149,9 @@ W, x = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
 lab.figure("E1b", "f at x = (1, 2)", f_of(W, x), expected=442)
 lab.figure(
     "E1b",
-    "its derivatives by the formula 4 x_k sum_j w_jk sum_q w_jq x_q^2",
+    "its derivatives at (1, 2) by the formula",
     by_sums(W, x),
+    published="4 x_k sum_j w_jk sum_q w_jq x_q^2",
     expected=[264, 752],
 )
 
@@ -649,10 +650,26 @@ lab.figure(
 )
 
 # %% [markdown]
+# The ladder trains one network in several ways and compares every step. Given the loss of $K$ logistic
+# outputs as one more rung, it sees at once that this is another training, and no mere factor:
+
+
+# %%
+def k_logistic(logits, y):
+    one_hot = functional.one_hot(y, 10).float()
+    return functional.binary_cross_entropy_with_logits(logits, one_hot, reduction="sum") / len(y)
+
+
+climbed = nablab.ladder("32-ReLU-K", "digits", steps=2, rungs={"K logistic outputs": k_logistic})
+display(climbed)
+lab.figure("E1", "a ladder with K logistic outputs as a rung agrees", climbed.agrees, expected=False)
+
+# %% [markdown]
 # Both losses train, and that is why the confusion lives on: with $K$ logistic outputs the network learns $K$
 # one-versus-rest classifiers at once, and the largest output is often the right one. But the numbers are not
-# comparable (a good 2.3 here is a random guess there), the outputs don't sum to 1, and where images can
-# belong to *several* classes only the logistic loss makes sense at all. Say which one is used.
+# comparable (2.3 is a random guess with softmax, and far better than one with ten logistic outputs), the
+# outputs don't sum to 1, and where images can belong to *several* classes only the logistic loss makes sense
+# at all. Say which one is used.
 #
 # **Exercise e1c.** Write `answer(loss)`: it is given a loss function of (logits $N \times K$, labels) and
 # returns `"softmax"` or `"logistic"`. The function may have been multiplied by some factor, so that its value
@@ -884,8 +901,8 @@ lab.figure(
 # The left picture hides it, the right one shows it. At a kink the central difference gives the mean of the
 # slopes of both sides, while back-propagation takes one of them ($[A > 0]$ says 0 at 0); so an honest
 # gradient can fail a careless check. An image without ink and biases of 0, as at every start, put *every*
-# hidden unit exactly on its kink. `nablab.gradcheck` sees that the two sides differ at every step, sets those
-# entries aside, and says how many:
+# hidden unit exactly on its kink for that image. `nablab.gradcheck` sees that the two sides differ at every
+# step, sets those entries aside, and says how many:
 
 # %%
 at_start = initial(WIDTHS, np.random.default_rng(8))
@@ -962,9 +979,9 @@ show(
 # $$E \, \lVert g_B - \bar g \rVert^2 = \frac{\sigma^2}{B} \cdot \frac{N - B}{N - 1}, \qquad
 # \sigma^2 = \frac{1}{N} \sum_n \lVert g_n - \bar g \rVert^2 .$$
 #
-# Four times the batch, four times the work, *half* the noise: the square root is why large batches don't pay.
-# The gradients of single images cost nothing extra, for $D_{W_1} = X^\top D_A$ is the sum over $n$ of
-# $x_n d_n^\top$: one leaves the sum out.
+# Four times the batch, four times the work, *half* the noise: by this square root larger and larger batches
+# pay less and less. The gradients of single images cost nothing extra, for $D_{W_1} = X^\top D_A$ is the sum
+# over $n$ of $x_n d_n^\top$: one leaves the sum out.
 
 
 # %%
@@ -1071,9 +1088,10 @@ show(figure, "Held-out loss of three ways downhill against epochs, updates and s
 # %% [markdown]
 # The same curves on three axes, and three different winners. Counted in *epochs*, how often each image was
 # looked at, the smallest batch wins: a thousand steps in the time of one. Counted in *updates*, the full
-# batch wins: each of its steps is the true one. Counted in *seconds*, which is what one waits for, the middle
-# wins: thirty-two rows in one matrix product take hardly longer than one row. (Seconds depend on the machine;
-# this is the only picture here that does.)
+# batch wins: each of its steps goes in the true direction. Counted in *seconds*, which is what one waits for,
+# the middle is ahead: thirty-two rows in one matrix product take hardly longer than one row, and a thousand
+# do. (With a problem as small as this one, the full batch is never far behind.) (Seconds depend on the
+# machine; this is the only picture here that does.)
 #
 # **Memory** is what the way back needs of the way forth: $X$, $A$, $H$ and $Z$ of the batch, in proportion to
 # $B$.
@@ -1106,7 +1124,7 @@ for name, way in WAYS_DOWN.items():
             f"{kept / 1024:,.1f}",
             f"{peak(size) / 1024:,.0f}",
             max(reached),
-            f"{np.mean(seconds):.2f}",
+            f"{1000 * np.mean(seconds):.0f}",
             f"{100 * ends.mean():.1f} ± {100 * ends.std(ddof=1):.1f}",
         ]
     )
@@ -1119,7 +1137,7 @@ table(
         "KiB kept for the way back",
         "KiB at the peak",
         "epochs to 90 %",
-        "seconds to 90 %",
+        "milliseconds to 90 %",
         "held-out accuracy at the end, in %",
     ],
     rows,
@@ -1334,9 +1352,9 @@ lab.figure("E4", "and when predicting", drop(torch.tensor([2.0, -1.0])), expecte
 #
 # If $h = \max(o', 0)$ of an $o'$ that is symmetric about 0, half of the square is cut away:
 # $E[h^2] = \frac{1}{2} \mathrm{Var}[o']$. From layer to layer the variance is multiplied by
-# $n \sigma_w^2 / 2$. Ten layers make a power of ten of it; it stays if $\sigma_w = \sqrt{2 / n}$ (He et al.
-# 2015). For tanh, which is nearly the identity at 0, $\sigma_w = \sqrt{1 / n}$ (Glorot and Bengio 2010, where
-# inputs and outputs are equally many).
+# $n \sigma_w^2 / 2$. Ten layers raise that factor to the tenth power; the variance stays if
+# $\sigma_w = \sqrt{2 / n}$ (He et al. 2015). For tanh, which is nearly the identity at 0,
+# $\sigma_w = \sqrt{1 / n}$ (Glorot and Bengio 2010, where inputs and outputs are equally many).
 
 # %%
 starts = {"half of He's": 0.5, "He's": 1.0, "twice He's": 2.0}
@@ -1489,7 +1507,7 @@ try:
     ON, CARE = "CIFAR-10", {"patience": 3}
 except nablab.UserError:
     pictures = nablab.load("fashion-mnist")
-    ON, CARE = "Fashion-MNIST, in place of CIFAR-10", {}
+    ON, CARE = "Fashion-MNIST for CIFAR-10", {}
 
 
 def ready(x):
@@ -1502,7 +1520,7 @@ raw = np.asarray(pictures.x_train[:1500], dtype=np.float32)
 MEAN, DEVIATION = raw.mean(), raw.std()
 x_learn, y_learn = ready(raw), torch.tensor(pictures.y_train[:1500])
 x_valid, y_valid = ready(pictures.x_train[4000:5000]), torch.tensor(pictures.y_train[4000:5000])
-ON = f"{ON}: 1,500 training, 1,000 validation images"
+ON = f"{ON}, 1,500 + 1,000 images"
 print(ON)
 
 # %% [markdown]
@@ -1715,14 +1733,14 @@ main_ward = ward(PATIENTS)
 # Training longer is no use.
 #
 # **Overfitting.** The training loss goes to 0 while the validation loss turns and climbs. Look at the table:
-# the validation *accuracy* hardly suffers, and after the cure it is hardly better; but the loss is almost
-# halved. The network was not much more often wrong: it was *sure* when it was wrong. Whoever watches accuracy
+# the validation *accuracy* hardly suffers, and the cure does not raise it; but the cure nearly halves the
+# loss. The network was not much more often wrong: it was *sure* when it was wrong. Whoever watches accuracy
 # alone does not see this disease.
 #
 # **Slow.** Both curves fall side by side like a ramp, and are still falling when time is up.
 #
-# **Unstable.** The loss jumps up as often as down, at a height where a tenth of the rate would long have
-# passed.
+# **Unstable.** The loss jumps up nearly as often as down, far above where a smaller rate takes it within two
+# epochs.
 #
 # For overfitting the best cure is none of the tricks, if it can be had: more images.
 
@@ -2026,8 +2044,10 @@ for engine in (autograd, torch):
     value = x.dot(x)
     value.backward()
     name = "our engine" if engine is autograd else "PyTorch"
-    lab.figure("E7", f"x.x at x = 1..5, {name}", value.item(), expected=55)
-    lab.figure("E7", f"its gradient, {name}", x.grad.numpy(), expected=[2, 4, 6, 8, 10])
+    lab.figure("E7", f"x.x at x = 1..5, {name}", value.item(), expected=55, published="55")
+    lab.figure(
+        "E7", f"its gradient, {name}", x.grad.numpy(), expected=[2, 4, 6, 8, 10], published="2, 4, 6, 8, 10"
+    )
 x = autograd.tensor([1.0, 2.0, 3.0, 4.0, 5.0], requires_grad=True)
 value = x.dot(x)
 print(autograd.explain(value))
