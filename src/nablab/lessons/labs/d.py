@@ -59,7 +59,7 @@ PALE = ListedColormap(["#cfe2f2", "#f6dccb", "#cde9de"])  # a region's colour: i
 # MNIST is 60,000 + 10,000 grey images of 28 × 28 pixels, each a handwritten digit. If you have fetched it
 # (`nablab data fetch mnist`), full mode uses all of it. Otherwise, and in quick mode, 4,000 digits train
 # and 1,000 test: real MNIST digits, but not MNIST's own split, so nothing measured on them is compared
-# with what was published for the whole.
+# with what was published for the whole. (They come with `pip install 'nablab[labs]'`.)
 
 # %%
 digits = nablab.load("mnist")
@@ -830,8 +830,8 @@ drawing
 # Left: against images seen the trainings have nothing in common. Right: against $\eta \cdot \text{steps}$
 # the two small rates lie on one curve; one is the beginning of the other. That the network needs a flow
 # of about 10 is a property of the loss; how many epochs that takes is for the rate to say. The largest
-# rate is a little behind by this measure, since its long strides cut the corners of the flow, and far
-# ahead by the other.
+# rate is a little behind by this measure, since its steps are no longer small beside the bends of the
+# flow, and far ahead by the other.
 #
 # Two more things to read off. Raw pixels, the same rate: a slower start on the same problem, for the
 # reason given under D1. The lecture's 91.15 % lies between what 4,000 images give with and without
