@@ -35,6 +35,7 @@ def a1(answer: Callable[[Array], Any]) -> str | None:
         if _apart(found, right) < 1e-9:
             continue
         mistakes = (
+            (right * x.size / 4, "right for four numbers; how many are averaged here?"),
             (right * x.size, "that is the gradient of the sum: what does the mean do to each part?"),
             (right / 2, "the product y * y has two factors, and y is in both"),
             (6 * x / x.size, "the slope is taken at x, and not at x + 2"),

@@ -145,24 +145,16 @@ a = autograd.tensor(2.0, requires_grad=True)
 b = autograd.tensor(3.0)
 c = a * b
 print(autograd.explain(c))
-c.backward()
+c.backward(retain_graph=True)
 lab.figure("A2", "c = a b", c.item(), expected=6)
 lab.figure("A2", "a.grad", a.grad.item(), expected=3)
 lab.figure("A2", "b.grad is None: b does not require it", b.grad is None, expected=True)
-table(
-    ["", "value", "is_leaf", "requires_grad", "grad_fn", "grad"],
-    [
-        [
-            f"`{n}`",
-            t.item(),
-            t.is_leaf,
-            t.requires_grad,
-            f"`{t.grad_fn}`",
-            t.grad.item() if t.is_leaf and t.grad else "–",
-        ]
-        for n, t in (("a", a), ("b", b), ("c", c))
-    ],
-)
+facts = [
+    [f"`{name}`", value.item(), value.is_leaf, value.requires_grad, f"`{value.grad_fn}`"]
+    for name, value in (("a", a), ("b", b), ("c", c))
+]
+table(["", "value", "is_leaf", "requires_grad", "grad_fn"], facts)
+display(autograd.draw(c))
 
 # %% [markdown]
 # A **leaf** is what no operation made; `backward()` leaves gradients only in leaves that require one. What
@@ -300,6 +292,7 @@ lab.figure(
 # forgets it once and gets twice the gradient.
 
 # %%
+torch.manual_seed(0)
 layer = torch.nn.Linear(2, 1)
 before = layer.weight.detach().clone()
 once = None
