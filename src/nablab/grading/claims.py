@@ -129,6 +129,8 @@ def _text(quantity: str, value: float) -> str:
 
 
 def _claims(table: Table, truths: Truths, names: Names) -> Iterator[Claim]:
+    if {"layer", "parameters"} <= {header.lower() for header in table.headers}:
+        return  # its rows are layers, and a layer may be called as a model is (`K`)
     fractions = truths.view.fractions
     columns = [_column(header, fractions) for header in table.headers]
     of_table = _fraction(table.title, fractions)

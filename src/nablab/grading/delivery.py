@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nablab import __version__
 from nablab.analysis.results import Results, RunData
 from nablab.data.dataset import Dataset
 from nablab.errors import NablabError, UserError
@@ -17,7 +16,7 @@ from nablab.grading.evidence import Evidence
 from nablab.grading.explanations import find_answers, find_named
 from nablab.grading.images import check_same_data, find_images
 from nablab.grading.marking import mark, missing_pieces
-from nablab.grading.notebook import Notebook, folders_named, read_notebook
+from nablab.grading.notebook import Notebook, Output, folders_named, read_notebook
 from nablab.grading.order import check_order
 from nablab.grading.outline import Names, Place, outline
 from nablab.grading.pictures import check_pictures
@@ -173,13 +172,12 @@ def _check(
 
 def _compare(place: Place, truths: Truths, names: Names) -> Compared:
     """What one cell says in tables and sentences, held against the redone runs."""
-    version = truths.results.runs[0].record.environment.nablab
-    known = check_shown(place, truths, same_version=version == __version__)
+    known = check_shown(place, truths)
     if known is not None:
-        html = [output for output in place.cell.outputs if "text/html" in output.texts]
-        if not html:
-            return known
-        place = replace(place, cell=replace(place.cell, outputs=tuple(html)))
+        others = [output for output in place.cell.outputs if "text/html" in output.texts]
+        if known.unknown:
+            others.append(Output("stream", {"text/plain": known.unknown}))
+        place = replace(place, cell=replace(place.cell, outputs=tuple(others)))
     tables, prose = check_tables(place, truths, names), check_prose(place, truths, names)
     parts = [part for part in (known, tables, prose) if part is not None]
     return Compared(

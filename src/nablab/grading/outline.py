@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nablab.grading.notebook import Cell, Notebook
 from nablab.grading.texts import plain_markdown
 
-#: Labels that are ordinary words: in a sentence they only count in backticks.
+#: Labels that are ordinary words: in a sentence they only count in backticks, as single letters do.
 _WORDS = frozenset({"network", "linear", "net", "model", "cnn", "tree", "forest"})
 
 #: Characters of one text that are searched for labels.
@@ -87,6 +87,6 @@ class Names:
 
 def _pattern(label: str) -> re.Pattern[str]:
     parts = "[-_ ]?".join(re.escape(part) for part in re.split(r"[-_ ]+", label) if part) or re.escape(label)
-    if label.lower() in _WORDS:
+    if label.lower() in _WORDS or len(label) == 1:
         return re.compile(f"`{parts}`", re.IGNORECASE)
     return re.compile(rf"(?<![\w-]){parts}(?!\w|-\w)", re.IGNORECASE)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from nablab.grading.claims import Claim
 from nablab.grading.outline import Names, Place
 from nablab.grading.shown import Compared
-from nablab.grading.texts import LONGEST, Quantity, plain_markdown, quantities
+from nablab.grading.texts import LONGEST, Quantity, plain_markdown, quantities, with_units
 from nablab.grading.truths import Truths
 from nablab.grading.verdict import Finding
 
@@ -68,10 +68,12 @@ def _claims(paragraph: str, place: Place, truths: Truths, names: Names) -> Itera
     for sentence in re.split(r"(?<=[.!?;])\s+|\n", paragraph):
         if len(sentence) > _LONGEST_SENTENCE or _ELSEWHERE.search(sentence):
             continue
+        sentence = with_units(sentence)
         mentions = names.found(sentence)
         found = quantities(sentence)
         for position, one in enumerate(found):
-            if any(start <= one.start < end for start, end, _ in mentions):
+            spread = sentence[: one.start].endswith("±")
+            if spread or any(start <= one.start < end for start, end, _ in mentions):
                 continue
             models = _models(sentence, one, mentions, found) or ((spoken_of,) if spoken_of else ())
             if models:

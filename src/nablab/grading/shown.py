@@ -13,7 +13,7 @@ from typing import Any
 
 from nablab.grading.notebook import Cell, tree_of
 from nablab.grading.outline import Place
-from nablab.grading.texts import Table, markdown_tables, quantities
+from nablab.grading.texts import markdown_tables, quantities
 from nablab.grading.truths import Truths
 from nablab.grading.verdict import Finding, plain
 from nablab.report import notebook_tables
@@ -24,6 +24,9 @@ _TABLES = (
     "answer", "data", "facts", "recipe", "costs", "accuracies", "by_class", "training_time", "verdicts"
 )  # fmt: skip
 
+#: A text in a table that says which model is better; others are names and words.
+VERDICTS = ("better", "worse", "tie", "undecided")
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -32,6 +35,7 @@ class Compared:
     numbers: int  #: that were looked at
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    unknown: str = ""  #: lines that this version words otherwise: to be read as anybody's
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,10 @@ def _fraction(call: Call, view: ComparisonView) -> float | None:
     return next((f for f in view.fractions if f == value), None)
 
 
-def check_shown(place: Place, truths: Truths, same_version: bool) -> Compared | None:
+def check_shown(place: Place, truths: Truths) -> Compared | None:
     """Hold the outputs of a cell of nablab's against what they should be; None for other cells.
 
-    Args:
-        same_version: whether the runs are of this version of nablab: another may word things otherwise.
+    Another version may have worded a line, or a text in a table, otherwise: that is no finding.
     """
     wanted = [(call, expected(call, place, truths)) for call in calls_of(place.cell, "tables")]
     if not wanted or any(text is None for _, text in wanted):
@@ -99,63 +102,59 @@ def check_shown(place: Place, truths: Truths, same_version: bool) -> Compared | 
         return None
     if any(_columns(text or "") != _columns(said) for (_, text), said in zip(wanted, given, strict=True)):
         return None  # another version's tables: they are read as anybody's
-    numbers, findings, notes = 0, [], []
+    numbers, findings, unknown = 0, [], []
     for (call, text), said in zip(wanted, given, strict=True):
         numbers += len(quantities(said))
-        for line in _differences(text or "", said):
-            message = f"tables.{call.name}: {line}"
-            if same_version:
+        for line in _cells_apart(text or "", said):
+            findings.append(Finding("number", place.cell.where, f"tables.{call.name}: {line}"))
+        for line in _lines(said):
+            alike = [truth for truth in _lines(text or "") if _words(truth) == _words(line)]
+            if not alike:
+                unknown.append(line)
+            elif not any(_agree(truth, line) for truth in alike):
+                message = (
+                    f"tables.{call.name}: says {plain(line, 120)!r}; recomputed {plain(alike[0], 120)!r}"
+                )
                 findings.append(Finding("number", place.cell.where, message))
-            else:
-                notes.append(f"{place.cell.where}: {message} (of another version of nablab)")
-    return Compared(numbers, tuple(findings), tuple(notes))
+    return Compared(numbers, tuple(findings), unknown="\n\n".join(unknown))
 
 
 def _columns(text: str) -> list[tuple[str, ...]]:
     return [table.headers for table in markdown_tables(text)]
 
 
-def _differences(truth: str, said: str) -> Iterator[str]:
-    """In what `said` differs from `truth`: cells of tables by row and column, other lines as they are."""
-    if truth.strip() == said.strip():
-        return
+def _cells_apart(truth: str, said: str) -> Iterator[str]:
+    """Where tables with the same columns differ, by row and column."""
     for one, other in zip(markdown_tables(truth), markdown_tables(said), strict=True):
-        yield from _cells_apart(one, other)
-    yield from _lines_apart(_lines(truth), _lines(said))
-
-
-def _cells_apart(truth: Table, said: Table) -> Iterator[str]:
-    rows = {row[0]: row for row in truth.rows if row}
-    for row in said.rows:
-        wanted = rows.pop(row[0], None) if row else None
-        if wanted is None:
-            yield f"a row {plain(row[0] if row else '', 60)!r} that the records do not give"
-            continue
-        for header, a, b in zip(truth.headers, wanted, row, strict=False):
-            if not _same(a, b):
-                yield f"{plain(row[0], 60)}, {header or 'value'}: {plain(b, 60)}; recomputed {plain(a, 60)}"
-    for missing in rows:
-        yield f"the row {plain(missing, 60)!r} is missing"
+        rows = {row[0]: row for row in one.rows if row}
+        for row in other.rows:
+            wanted = rows.pop(row[0], None) if row else None
+            if wanted is None:
+                yield f"a row {plain(row[0] if row else '', 60)!r} that the records do not give"
+                continue
+            for header, a, b in zip(one.headers, wanted, row, strict=False):
+                if not _agree(a, b):
+                    what = f"{plain(row[0], 60)}, {header or 'value'}"
+                    yield f"{what}: {plain(b, 60)}; recomputed {plain(a, 60)}"
+        for missing in rows:
+            yield f"the row {plain(missing, 60)!r} is missing"
 
 
 def _lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines() if line.strip() and "|" not in line]
 
 
-def _lines_apart(truth: list[str], said: list[str]) -> Iterator[str]:
-    by_words = {_words(line): line for line in truth}
-    for line in said:
-        wanted = by_words.get(_words(line))
-        if wanted is None:
-            yield f"says {plain(line, 120)!r}, which the records do not give"
-        elif not _same(wanted, line):
-            yield f"says {plain(line, 120)!r}; recomputed {plain(wanted, 120)!r}"
-
-
 def _words(line: str) -> str:
     return re.sub(r"[\d.,+±-]+", "#", line)
 
 
-def _same(a: str, b: str) -> bool:
-    """Whether two texts say the same, spaces and marks aside."""
-    return "".join(a.split()) == "".join(b.split())
+def _agree(truth: str, said: str) -> bool:
+    """Whether two texts say the same: the same numbers, as far as their digits go, and the same verdict."""
+    if "".join(truth.split()) == "".join(said.split()):
+        return True
+    if truth in VERDICTS:
+        return False
+    ours, theirs = quantities(truth), quantities(said)
+    return len(ours) == len(theirs) and all(
+        a.unit == b.unit and (a.means(b.value) or b.means(a.value)) for a, b in zip(ours, theirs, strict=True)
+    )

@@ -71,7 +71,7 @@ def quantities(text: str) -> list[Quantity]:
     >>> [(q.value, q.half, q.unit) for q in quantities("91.2 ± 0.3 % of 7,510, in 2 min 05 s")]
     [(0.912, 0.0005, '%'), (0.003, 0.0005, '%'), (7510.0, 0.5, ''), (125.0, 0.5, 's')]
     """
-    spread = re.sub(r"(\d)\s*(?:±|\+/-)\s*(\d[\d.]*)\s*\\?%", r"\1 % \2 %", text[:LONGEST])
+    spread = with_units(text[:LONGEST])
     found_here: list[Quantity] = []
     taken: set[int] = set()
     for found in _MIXED.finditer(spread):
@@ -83,6 +83,15 @@ def quantities(text: str) -> list[Quantity]:
         if found.start() not in taken:
             found_here.append(_quantity(found))
     return sorted(found_here, key=lambda quantity: quantity.start)
+
+
+def with_units(text: str) -> str:
+    """A text whose `91.2 ± 0.3 %` says the unit twice, so that each number has its own.
+
+    >>> with_units("91.2 ± 0.3 % of it")
+    '91.2 % ±0.3 % of it'
+    """
+    return re.sub(r"(\d) ?(?:±|\+/-) ?(\d[\d.]*) ?\\?%", r"\1 % ±\2 %", text)
 
 
 def _quantity(found: re.Match[str]) -> Quantity:
