@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lab c: the step size, the penalty and dropout
 #
-# Three numbers decide more of a training than any layer does: how far a step goes, how hard the weights are
-# held back, and how many units are dropped. This lab works each of them out before it turns it.
+# Three numbers decide how a training ends, whatever the network: how far a step goes, how hard the weights
+# are held back, and how many units are dropped. This lab works each of them out before it turns it.
 #
 # Afterwards you can
 #
@@ -86,8 +86,9 @@ def table(heads, *rows):
 # $$ \frac{\partial L}{\partial w_i} = \frac{dL}{dr} \, \frac{\partial r}{\partial w_i} = 2r \cdot (-x_i),
 # \qquad \nabla L(w) = -2 \, (1 - x \cdot w) \, x. $$
 #
-# Gradient descent with the learning rate $\eta$ goes against it:
-# $w \leftarrow w - \eta \nabla L(w) = w + 2 \eta r x$.
+# Gradient descent with the learning rate $\eta$ goes against it, step after step:
+#
+# $$ w \leftarrow w - \eta \nabla L(w) = w + 2 \eta r x . $$
 
 
 # %%
@@ -112,7 +113,7 @@ table(
 )
 
 # %% [markdown]
-# Five behaviours in one table: creeping, steady, *finished after one step*, overshooting but falling,
+# Six behaviours in one table: creeping, steady, *finished after one step*, overshooting but falling,
 # standing still, and climbing. Nothing but $\eta$ differs. The two special rates are exactly what the table
 # suggests:
 
@@ -172,12 +173,12 @@ lab.figure(
 # Put one step into the residual of the next:
 #
 # $$ r' = 1 - x \cdot w' = 1 - x \cdot (w + 2 \eta r x) = r - 2 \eta r \, x \cdot x
-# = (1 - 2 \eta |x|^2) \, r. $$
+# = (1 - 2 \eta \left|x\right|^2) \, r. $$
 #
-# Every step multiplies the residual by the same **contraction factor** $\rho = 1 - 2 \eta |x|^2$. So after
-# $t$ steps
+# Every step multiplies the residual by the same **contraction factor**
+# $\rho = 1 - 2 \eta \left|x\right|^2$. So after $t$ steps
 #
-# $$ L_t = \rho^{2t} L_0, \qquad \text{and here, with } |x|^2 = 5: \quad \rho = 1 - 10 \eta. $$
+# $$ L_t = \rho^{2t} L_0, \qquad \text{and here, with } \left|x\right|^2 = 5: \quad \rho = 1 - 10 \eta. $$
 #
 # | rate | factor | what happens |
 # |---|---|---|
@@ -188,8 +189,8 @@ lab.figure(
 # | $\eta > 1/5$ | $\rho < -1$ | diverges |
 #
 # The 10 is the **curvature**: along $x$, the second derivative. The Hessian is $H = 2 x x^\top$, whose
-# eigenvalues are $2|x|^2 = 10$, once, and 0, four times. Fastest is $\eta = 1 / \text{curvature}$ (a Newton
-# step), and $2 / \text{curvature}$ is where convergence ends.
+# eigenvalues are $2\left|x\right|^2 = 10$, once, and 0, four times. Fastest is
+# $\eta = 1 / \text{curvature}$ (a Newton step), and $2 / \text{curvature}$ is where convergence ends.
 
 # %%
 hessian = 2 * np.outer(x, x)
@@ -235,9 +236,9 @@ show(
 )
 
 # %% [markdown]
-# On the logarithmic scale each descent is a straight line: its slope is $2 \log |\rho|$. At 0.15 the loss
-# falls exactly as fast as at 0.05, from the other side: 0.5 and -0.5 have the same square. The same, seen
-# as hops on the parabola $(1 - t)^2$, where $t = x \cdot w$ is all that the loss sees of $w$:
+# On the logarithmic scale each descent is a straight line: its slope is $2 \log \left|\rho\right|$. At 0.15
+# the loss falls exactly as fast as at 0.05, from the other side: 0.5 and -0.5 have the same square. The
+# same, seen as hops on the parabola $(1 - t)^2$, where $t = x \cdot w$ is all that the loss sees of $w$:
 
 # %%
 figure, *panels = canvas(10.5, 2.8, 4)
@@ -257,8 +258,8 @@ show(figure, "Four descents on a parabola: creeping, arriving at once, overshoot
 # %% [markdown]
 # **Where it arrives.** The four flat directions mean that there isn't one minimum but a whole plane of
 # them, $x \cdot w = 1$. Every gradient is a multiple of $x$, so descent moves along $x$ only, and reaches
-# the minimum that is *nearest to its start*: $w_0 + \frac{1 - x \cdot w_0}{|x|^2} x$. From zero that is 0.2
-# in each place. From elsewhere it is another one, of the same loss:
+# the minimum that is *nearest to its start*: $w_0 + \frac{1 - x \cdot w_0}{\left|x\right|^2} x$. From zero
+# that is 0.2 in each place. From elsewhere it is another one, of the same loss:
 
 # %%
 elsewhere = np.array([2.0, -1.0, 0.5, 0.0, 1.0])
@@ -279,7 +280,8 @@ lab.figure(
 # $1 - \eta\lambda$, each direction for itself; the slowest decides. With curvatures from $\mu$ to $\Lambda$
 # that is
 #
-# $$ \max(|1 - \eta\mu|, |1 - \eta\Lambda|), \quad \text{least where } 1 - \eta\mu = \eta\Lambda - 1: \qquad
+# $$ \max(\left|1 - \eta\mu\right|, \left|1 - \eta\Lambda\right|), \quad
+# \text{least where } 1 - \eta\mu = \eta\Lambda - 1: \qquad
 # \eta^* = \frac{2}{\mu + \Lambda}, \quad \rho^* = \frac{\Lambda - \mu}{\Lambda + \mu}. $$
 #
 # No rate finishes in one step any more. What counts is the ratio $\Lambda / \mu$, the condition number; to
@@ -556,8 +558,8 @@ show(
 )
 
 # %% [markdown]
-# A curve tells two of the three apart. Holding the gradient against finite differences tells all of them,
-# and says which mistake it is:
+# The curve shows that something is wrong with the second. The third it cannot tell from the first. Holding
+# the gradient against finite differences finds both, and says which mistake it is:
 
 # %%
 checked = nablab.gradcheck(
@@ -897,7 +899,7 @@ lab.figure("C4", "all rungs agree, one of which has the sign of (y - a)", rungs.
 # The first section knew its curvature: it was 10. Nobody writes down the Hessian of 7,850 weights, but its
 # largest eigenvalue can be had without it. PyTorch differentiates the gradient along a direction $v$, which
 # is $H v$; doing so again and again turns $v$ into the direction of largest curvature (power iteration),
-# and $|H v|$ into that curvature.
+# and $\left|H v\right|$ into that curvature.
 #
 # Here there is a second way to know it, as a check. At $W = 0$ all $p_k = 1/10$. From
 # $\partial p_k / \partial z_j = p_k ([k = j] - p_j)$ the Hessian by the scores is the matrix with
@@ -1050,10 +1052,10 @@ lab.figure(
 # Large weights are suspicious: they make much of small differences. The penalty adds their squares to the
 # loss. But there are three ways to write it, and with the same $\lambda$ they are not the same training:
 #
-# | written | the gradient gets | one step of SGD |
+# | written | the gradient gets | $w$ after one step of SGD |
 # |---|---|---|
-# | $L + \lambda \sum w^2$ (here) | $2 \lambda w$ | $w \leftarrow (1 - 2\eta\lambda) w - \eta \nabla L$ |
-# | $L + \frac12 \lambda \sum w^2$ (half) | $\lambda w$ | $w \leftarrow (1 - \eta\lambda) w - \eta \nabla L$ |
+# | $L + \lambda \sum w^2$, the practical | $2 \lambda w$ | $(1 - 2\eta\lambda) w - \eta \nabla L$ |
+# | $L + \frac12 \lambda \sum w^2$, most lectures | $\lambda w$ | $(1 - \eta\lambda) w - \eta \nabla L$ |
 # | `weight_decay=λ` of an optimiser | $\lambda w$ | as the line above |
 #
 # The derivation is one line, $\frac{d}{dw} \lambda w^2 = 2 \lambda w$; the trap is copying a number from
