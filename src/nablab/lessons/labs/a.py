@@ -42,7 +42,7 @@ torch.set_num_threads(1 if lab.quick else torch.get_num_threads())
 def show(figure):
     """Put a matplotlib figure out as a picture, on white."""
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=76, facecolor="white")
+    figure.savefig(data, format="png", dpi=72, facecolor="white")
     display(Image(data.getvalue()))
 
 
@@ -1000,7 +1000,7 @@ display(SVG(resnet34.svg))
 
 # %%
 if lab.quick:
-    seven = compared("seven", SEVEN, fractions=[0.01], seeds=2, epochs=3, batch_size=32)
+    seven = compared("seven", SEVEN, fractions=[0.01], seeds=2, epochs=3, batch_size=32, train_sample=300)
 else:
     seven = tenth = compared("seven", SEVEN, fractions=shares, seeds=2, epochs=8)
 seven.table()
