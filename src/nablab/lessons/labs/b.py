@@ -698,6 +698,7 @@ def summed(Z, y):
 
 
 lessons.check("b4", summed)
+# lessons.check("b4b", lambda Q: ...)
 
 # %% [markdown]
 # ## Two layers, and a famous mistake <small>· B5</small>
@@ -2148,7 +2149,7 @@ def sliding_svg(x, w, y, seconds_each=0.5):
     y_top = top + CELL // 2
     height, width = top + CELL * x.shape[0] + 12, y_left + CELL * y.shape[1] + 12
     fills = reds_and_blues(y, np.abs(y).max())
-    style = ["text{font:12px sans-serif;text-anchor:middle}.h{font-weight:bold}"]
+    style = [".sliding text{font:12px sans-serif;text-anchor:middle}.sliding .h{font-weight:bold}"]
     parts = [
         f'<text class="h" x="{x_left + CELL * x.shape[1] / 2}" y="22">picture</text>',
         f'<text class="h" x="{mid_left + CELL * 2}" y="22">kernel</text>',
@@ -2179,11 +2180,11 @@ def sliding_svg(x, w, y, seconds_each=0.5):
         cell = grid_svg(y[i : i + 1, j : j + 1], y_left + j * CELL, y_top + i * CELL, [[fills[i][j]]])
         parts.append(f'<g id="k{t}" visibility="{first}">{cell}</g>')
     style.append(
-        "@media (prefers-reduced-motion:reduce){g[id^=k]{animation:none!important;visibility:visible}"
+        "@media (prefers-reduced-motion:reduce){.sliding g[id^=k]{animation:none!important;visibility:visible}"
     )
-    style.append("g[id^=f]{animation:none!important}}")
+    style.append(".sliding g[id^=f]{animation:none!important}}")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="sliding" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}">'
         f"<title>A kernel slides over a piece of the boot</title><style>{''.join(style)}</style>"
         f'<rect width="{width}" height="{height}" fill="#fff"/>{"".join(parts)}</svg>'
