@@ -1269,7 +1269,7 @@ lab.figure(
     "published lead of LeNet over FashionCNN at 1 %, in points",
     gap_published,
     between=(0, far),
-    published="LeNet is better",
+    published="73.7 against 72.8",
 )
 
 figure = new_figure(8.6, 3.0, Margins(left=1.1))
