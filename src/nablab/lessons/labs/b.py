@@ -2179,10 +2179,8 @@ def sliding_svg(x, w, y, seconds_each=0.5):
         parts.append(f'<g id="f{t}" visibility="{first}">{"".join(places)}{shown}{total}</g>')
         cell = grid_svg(y[i : i + 1, j : j + 1], y_left + j * CELL, y_top + i * CELL, [[fills[i][j]]])
         parts.append(f'<g id="k{t}" visibility="{first}">{cell}</g>')
-    style.append(
-        "@media (prefers-reduced-motion:reduce){.sliding g[id^=k]{animation:none!important;visibility:visible}"
-    )
-    style.append(".sliding g[id^=f]{animation:none!important}}")
+    style.append("@media (prefers-reduced-motion:reduce){.sliding g[id]{animation:none!important}")
+    style.append(".sliding g[id^=k]{visibility:visible}}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="sliding" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}">'
