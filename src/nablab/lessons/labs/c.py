@@ -1634,10 +1634,10 @@ for label, name in zip(chosen, networks, strict=False):
     )
 
 # %% [markdown]
-# With and without dropout, the same figure, in the practical and here. That is no accident and no failure
-# of dropout: after two epochs of many images the network has not begun to learn them by heart, so there is
-# nothing to prevent. To see what dropout is for, take few images and many epochs. Below, 400 images, and
-# the gap between what was learned and what was not:
+# With and without dropout, nearly the same figure, in the practical and here. That is no accident and no
+# failure of dropout: after two epochs of many images the network has not begun to learn them by heart, so
+# there is nothing to prevent. To see what dropout is for, take few images and many epochs. Below, 400
+# images, and the gap between what was learned and what was not:
 
 # %%
 few = 400 / len(data.y_train)
@@ -1931,8 +1931,8 @@ lab.figure("C6", "shape of the scores of two images, from any of the four", str(
 # **With a pencil**, for ConvNet: a filter of 5x5 over one channel has 25 weights and a bias, so `8C5` has
 # $8 \cdot 26 = 208$ parameters, and at each of $28 \cdot 28$ places it multiplies $8 \cdot 25$ times:
 # 156,800 MACs. The linear layer has $1568 \cdot 500 + 500 = 784{,}500$ parameters: 99 % of all there are,
-# which is why dropout stands before it, and costs 784,000 MACs. ConvNet4 has not half as many parameters
-# more, and over a hundred times the MACs: its first filters are used at 784 places each.
+# which is why dropout stands before it, and costs 784,000 MACs. ConvNet4 has one and a half times the
+# parameters, and over a hundred times the MACs: its first filters are used at 784 places each.
 #
 # A multiply-accumulate is two floating-point operations, so FLOPs = 2 x MACs, here and in everything that
 # `nablab` prints; many papers call MACs "FLOPs". `nablab.inspect` shows it layer by layer, and draws the
@@ -1973,10 +1973,11 @@ lab.summary()
 # **In a sentence each.** The fastest rate is one over the curvature, and twice that is the end of
 # convergence. `backward()` is your derivation, read from the graph. A split has a generator of its own.
 # 83 % is a number of steps. A penalty's $\lambda$ means nothing without its convention, and is never
-# negative. Dropout changes no mean, adds noise, and pays where data is short. A network is a line of text.
+# negative. Dropout changes no mean, adds noise, and postpones learning by heart. A network is a line of
+# text.
 #
-# **Where to go on.** Lab d takes the same step on data that no line separates, and looks at how a CNN sees.
-# Lab e holds every gradient of a network against finite differences, and reads what ails a training from
-# its curves. Of the practical's own questions, try next:
+# **Where to go on.** Lab d takes the same step on data that no line separates; lab b explains how a
+# convolutional network sees. Lab e holds every gradient of a network against finite differences, and reads
+# what ails a training from its curves. Of the practical's own questions, try next:
 # `nablab compare conv_net1 conv_net2 conv_net3 --data mnist --seeds 5`, which says whether ConvNet2 is
 # better than ConvNet, or whether that cannot be said.
