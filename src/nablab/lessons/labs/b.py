@@ -1,17 +1,5 @@
-# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
-# # From one neuron to a convolutional network, by hand and in PyTorch
+# # Lab b: from one neuron to a convolutional network, by hand and in PyTorch
 #
 # This lab begins with a sum of 64 products and ends with a picture of how a convolutional network sees a
 # boot. On the way, every gradient is derived, written in NumPy, held against finite differences, and only
@@ -111,7 +99,7 @@ def show(figure, alt, dpi=80, kind="png"):
 
 
 # %% [markdown]
-# ## Two data sets, and columns in the wrong order <small>· B1</small>
+# ## Two data sets, and columns in the wrong order · B1
 #
 # The hand-out works with two sets of grey pictures of 64x64 pixels: **sign-language digits** (2,062 hands,
 # 10 classes) and **dogs and cats** (25,000 photographs, 2 classes). Both come from Kaggle, which wants you
@@ -254,7 +242,7 @@ lessons.check("b1", lambda Y: Y.argmax(axis=1))
 lessons.check("b1", lambda Y: columns[Y.argmax(axis=1)])
 
 # %% [markdown]
-# ## Scaling, and what "joint" means <small>· B2</small>
+# ## Scaling, and what "joint" means · B2
 #
 # Pixels are numbers from 0 to 255 (0 to 16 in the 8x8 digits). Gradient descent likes inputs that are small
 # and lie around zero, so the hand-out brings them to $[-0.5, 0.5]$. There are two ways:
@@ -370,7 +358,7 @@ print(f"ten classes: {len(x_train)} + {len(x_val)} images; zero and one: {len(x2
 # lessons.check("b2", lambda train, test: ...)
 
 # %% [markdown]
-# ## One neuron: logistic regression <small>· B3</small>
+# ## One neuron: logistic regression · B3
 #
 # One linear layer with a single output: $z = x \cdot w + b$, a weighted sum of all pixels. Large $z$ should
 # mean *one*, small $z$ *zero*. The logistic function makes a probability of it, that of class 1:
@@ -511,7 +499,7 @@ def forgetful(w, b, x, y):
 lessons.check("b3", forgetful)
 
 # %% [markdown]
-# ## Ten classes: softmax, and ten yes-or-no questions <small>· B4</small>
+# ## Ten classes: softmax, and ten yes-or-no questions · B4
 #
 # One linear layer with $K = 10$ outputs, $z = x W + b$, the *scores*. Softmax makes probabilities of them;
 # with two classes it is the logistic function of the difference of the scores:
@@ -720,7 +708,7 @@ lessons.check("b4", summed)
 # lessons.check("b4b", lambda Q: ...)
 
 # %% [markdown]
-# ## Two layers, and a famous mistake <small>· B5</small>
+# ## Two layers, and a famous mistake · B5
 #
 # A template per class is all that one layer has. A **hidden layer** lets the network make its own features
 # first. The hand-out's network has five hidden units with a function that looks like a hyperbolic tangent,
@@ -1016,7 +1004,7 @@ lab.figure(
 # lessons.check("b5b", ...)
 
 # %% [markdown]
-# ## The same with scikit-learn <small>· B6</small>
+# ## The same with scikit-learn · B6
 #
 # `MLPClassifier` is this network, with the loop, minibatches and better optimisers inside. What one
 # chooses: the widths, the **activation**, the **solver** (how to descend: `sgd`, `adam`, or `lbfgs`, which
@@ -1115,7 +1103,7 @@ show(figure, "Training loss by activation and solver, and by batch size, with sc
 lessons.check("b6", 64 * 30 + 30 * 20 + 20 * 10)
 
 # %% [markdown]
-# ## Activations, and what vanishes <small>· B7</small>
+# ## Activations, and what vanishes · B7
 #
 # Without a bend between them, two linear layers are one: $(x W_1) W_2 = x (W_1 W_2)$. The activation is
 # that bend. What it does to learning is decided by its derivative: back-propagation multiplies by $f'$ once
@@ -1201,7 +1189,7 @@ show(figure, "Length of the gradient of each layer's weights, by activation")
 lessons.check("b7", lambda o: np.exp(o) / (1 + np.exp(o)))
 
 # %% [markdown]
-# ## Regression, and its losses on classes <small>· B8</small>
+# ## Regression, and its losses on classes · B8
 #
 # For a target that is a number, the output stays linear and the loss is the mean square,
 # $L = \frac1N \sum_n (z_n - y_n)^2$ with $z = Xw + b$. Its gradient is $\frac{2}{N} X^\top (z - y)$; where
@@ -1328,7 +1316,7 @@ show(figure, "A regression; the derivatives of three losses; accuracy with each 
 lessons.check("b8", lambda z, y: 2 * (logistic(z) - y))
 
 # %% [markdown]
-# ## Tensors <small>· B9</small>
+# ## Tensors · B9
 #
 # A tensor is an array that can live on another device and can remember how it was made. Going to and from
 # NumPy costs nothing where both **share the memory**, which is fast, and a trap:
@@ -1439,7 +1427,7 @@ def gradient(x):
 lessons.check("b9", gradient)
 
 # %% [markdown]
-# ## The ladder: seven ways to write one training <small>· B10</small>
+# ## The ladder: seven ways to write one training · B10
 #
 # Each rung replaces one thing that was written by hand. What does *not* change is the training: rungs 1 to
 # 4 are the same descent, and must give the same numbers.
@@ -1754,7 +1742,7 @@ lab.figure(
 lessons.check("b10b", ConvNet)
 
 # %% [markdown]
-# ## Better steps <small>· B11</small>
+# ## Better steps · B11
 #
 # Plain descent, $w \leftarrow w - \eta g$, has one step size for all directions. In a valley that is steep
 # across and shallow along, the steep direction limits $\eta$ (it diverges at 2 / curvature), and along the
@@ -1925,7 +1913,7 @@ def weighed(w, v, g, lr, momentum):
 lessons.check("b11", weighed)
 
 # %% [markdown]
-# ## Generalisation: stopping, dropout, augmentation <small>· B12</small>
+# ## Generalisation: stopping, dropout, augmentation · B12
 #
 # What counts is the error on images that were not trained on. With few images, and labels that are
 # sometimes wrong, a network with thousands of weights first learns what they have in common, then learns
@@ -2086,7 +2074,7 @@ lab.figure("B12", "gain by augmentation on digits turned by 20 degrees, mean of 
 lessons.check("b12", lambda h, p, rng: h * (rng.random(h.shape) >= p))
 
 # %% [markdown]
-# ## How a convolutional network works <small>· B12</small>
+# ## How a convolutional network works · B12
 #
 # The hand-out owes this chapter. It follows *one* picture, the boot above, through everything that a
 # convolutional network does to it.

@@ -1435,9 +1435,9 @@ lessons.check("c4c", lambda model, x, y, lr, epochs: train(model, lr, epochs))
 # \mathrm{Var}[\tilde a_i] = \frac{(1-p)\,p}{(1-p)^2} \, a_i^2 = \frac{p}{1 - p} \, a_i^2 . $$
 #
 # On average nothing changes: that is what the factor $1/(1-p)$ is for, and why nothing at all has to be
-# done when testing. (The first paper, Srivastava et al. 2014, multiplied by $1 - p$ in testing; doing it in
-# training, as all libraries do now, is called *inverted* dropout.) What dropout adds is noise: a unit of
-# the next layer, $s = \sum_i w_i \tilde a_i$, keeps its mean and gets the variance
+# done when testing. (Hinton et al. 2012 and Srivastava et al. 2014 multiplied by $1 - p$ in testing; doing
+# it in training, as all libraries do now, is called *inverted* dropout.) What dropout adds is noise: a unit
+# of the next layer, $s = \sum_i w_i \tilde a_i$, keeps its mean and gets the variance
 #
 # $$ \mathrm{Var}[s] = \frac{p}{1 - p} \sum_i w_i^2 a_i^2 . $$
 
@@ -1930,8 +1930,8 @@ lab.figure("C6", "shape of the scores of two images, from any of the four", str(
 # %% [markdown]
 # **With a pencil**, for ConvNet: a filter of 5x5 over one channel has 25 weights and a bias, so `8C5` has
 # $8 \cdot 26 = 208$ parameters, and at each of $28 \cdot 28$ places it multiplies $8 \cdot 25$ times:
-# 156,800 MACs. The linear layer has $1568 \cdot 500 + 500 = 784{,}500$ parameters: 99 % of all there are,
-# which is why dropout stands before it, and costs 784,000 MACs. ConvNet4 has one and a half times the
+# 156,800 MACs. The linear layer has $1568 \cdot 500 + 500 = 784{,}500$ parameters, 99 % of all there are,
+# which is why dropout stands before it; it costs 784,000 MACs. ConvNet4 has one and a half times the
 # parameters, and over a hundred times the MACs: its first filters are used at 784 places each.
 #
 # A multiply-accumulate is two floating-point operations, so FLOPs = 2 x MACs, here and in everything that

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # The forward pass, the SGD step, and what a hidden layer buys
+# # Lab d: the forward pass, the SGD step, and what a hidden layer buys
 #
 # A network is a function with many parameters; training is a walk in the space of those parameters. This
 # lab takes both apart. It begins with digits and ends with a spiral, because the plane is the one place

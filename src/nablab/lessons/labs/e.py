@@ -1,5 +1,5 @@
 # %% [markdown]
-# # A network from scratch, proved, and training read from its curves
+# # Lab e: a network from scratch, proved, and training read from its curves
 #
 # At the end you can
 #
@@ -1615,8 +1615,8 @@ def fit(
 # | healthy | none of these |
 #
 # In this order: an unstable training may look like anything else. (At a constant pace the last quarter of the
-# epochs brings 25 % of the fall, so 5 % means that it is still on its way.) The limits are ours; the exercise
-# lets you choose better ones.
+# epochs brings 25 % of the fall; more than 5 % means that it is still on its way.) The limits are ours; the
+# exercise lets you choose better ones.
 
 # %%
 linear_model = LogisticRegression(C=0.01, max_iter=1000).fit(x_learn.numpy(), y_learn.numpy())
