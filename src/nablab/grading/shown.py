@@ -155,6 +155,8 @@ def _agree(truth: str, said: str) -> bool:
     if truth in VERDICTS:
         return False
     ours, theirs = quantities(truth), quantities(said)
+    if not ours and re.search(r"\d", truth + said):
+        return False  # a fingerprint, a version, a name: digits that are no number
     return len(ours) == len(theirs) and all(
         a.unit == b.unit and (a.means(b.value) or b.means(a.value)) for a, b in zip(ours, theirs, strict=True)
     )
