@@ -17,9 +17,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from nablab.models.model import Engine, LayerRow, ModelKind, ModuleGraph, ScoreKind, SourceFile, Tried
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 #: Rises when a field changes its meaning or goes; new optional fields do not raise it.
 SCHEMA_VERSION = 1
@@ -178,13 +182,21 @@ class RunRecord:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+@cache
+def _schema() -> TypeAdapter[RunRecord]:
+    """Made once: it takes longer than reading a record by it."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunRecord)
+
+
 def parse_record(text: str, where: str) -> RunRecord:
     """The record in the text of a `run.json`; `where` names it in errors.
 
     Raises:
         UserError: not JSON, not a record, or of a newer schema than this nablab reads.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     from nablab.errors import UserError
 
@@ -196,7 +208,7 @@ def parse_record(text: str, where: str) -> RunRecord:
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(f"{where} was written by a newer nablab (schema {version}); update nablab to read it")
     try:
-        return TypeAdapter(RunRecord).validate_python(values)
+        return _schema().validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

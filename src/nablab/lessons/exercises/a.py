@@ -237,17 +237,16 @@ def a6b(answer: Any) -> str | None:
 def a7(answer: Any) -> str | None:
     import torch
 
-    import nablab
-    from nablab.models.catalog import CATALOG
+    from nablab.models.catalog import CATALOG, spec
     from nablab.models.torch_net import build
 
     torch.manual_seed(0)
     if isinstance(answer, str):
-        spec = nablab.spec(answer)
-        taken = [name for name, entry in CATALOG.items() if entry.spec == spec]
+        asked = spec(answer)
+        taken = [name for name, entry in CATALOG.items() if entry.spec == asked]
         if taken:
             return f"that is {taken[0]}, which is in the catalog"
-        net = build(spec, (1, 28, 28), 10)
+        net = build(asked, (1, 28, 28), 10)
     else:
         net = answer()
     size = sum(p.numel() for p in net.parameters())
