@@ -116,7 +116,8 @@ def test_elements_that_were_left_open_are_closed() -> None:
 def test_headings_have_names_and_rows() -> None:
     texts = Texts()
     html = texts.html(
-        "# Lab\n\n## What `backward()` walks · A2\n\n## Again <small>· E1, E1b</small>\n\n## Again\n\n## 3 · 4 is 12"
+        "# Lab\n\n## What `backward()` walks · A2\n\n"
+        "## Again <small>· E1, E1b</small>\n\n## Again\n\n## 3 · 4 is 12"
     )
     assert [(h.level, h.text, h.rows, h.name) for h in texts.headings] == [
         (1, "Lab", "", "lab"),
