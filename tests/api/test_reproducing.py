@@ -67,6 +67,31 @@ def test_rows_are_run_skipped_with_a_reason_and_added_to(tmp_path: Path) -> None
         nablab.reproduce("digits", rows=["line"], **options | {"epochs": 2})
 
 
+def test_what_was_trained_alike_elsewhere_is_taken(tmp_path: Path) -> None:
+    def train(name: str, **changes: object) -> Path:
+        options = {
+            "preset": "handout",
+            "fractions": [0.5],
+            "seeds": 2,
+            "epochs": 1,
+            "progress": False,
+        } | changes
+        return nablab.compare(["net_linear", "8-ReLU-K"], "digits", out=tmp_path / name, **options).folder
+
+    def reproduced(*trained: Path) -> tuple[object, ...]:
+        options = {"rows": ["line"], "fractions": [0.5], "seeds": 1, "epochs": 1, "progress": False}
+        (row,) = nablab.reproduce(
+            "digits", trained=trained, out=tmp_path / f"out {len(trained)}", **options
+        ).rows
+        return tuple(run.folder.path.parents[1].name for run in row.runs)
+
+    alike = train("alike", threads=1, evaluate_every=1)
+    others = [train("longer", epochs=2), train("less", fractions=[0.25]), train("slice", test_fraction=0.5)]
+    assert reproduced(*others) == ("handout-0.5",)
+    assert reproduced(*others, alike) == ("alike", "alike")
+    assert not (tmp_path / "out 4" / "comparisons").exists()
+
+
 def test_the_pages_hold_what_was_run(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = nablab.reproduce(

@@ -76,6 +76,7 @@ def reproduce(
     epochs: int | None = None,
     time_limit: str | float | None = None,
     jobs: int | Literal["auto"] = 1,
+    trained: Sequence[str | Path] = (),
     out: str | Path | None = None,
     progress: bool = True,
 ) -> Reproduction:
@@ -93,6 +94,8 @@ def reproduce(
         time_limit: what one row at one fraction may take, all seeds together, e.g. `"45m"`; a few steps of
             each are timed, and what would take longer is left out, with that as the reason.
         jobs: runs at a time; 1 gives times that can be compared.
+        trained: folders of results; a model that was trained there as a row asks, on the same images by the
+            same recipe, is taken with all its seeds and not trained again.
         out: folder; by default `runs/reproduce-<data>`.
         progress: show it.
 
@@ -107,7 +110,7 @@ def reproduce(
     dataset = load(data)
     work = ReproductionWork(
         folder, dataset, reference_of(dataset), seeds, epochs, jobs,
-        None if time_limit is None else read_duration(time_limit), progress,
+        None if time_limit is None else read_duration(time_limit), progress, tuple(map(Path, trained)),
     )  # fmt: skip
     done = Reproduction(folder, data, tuple(work.run(chosen)))
     done.write()

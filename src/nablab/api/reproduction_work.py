@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,13 @@ from nablab.training.recipe import Recipe, preset
 
 if TYPE_CHECKING:
     from nablab.analysis.reproduction import Reproduced
+    from nablab.analysis.results import RunData
     from nablab.data.dataset import Dataset
     from nablab.models.model import Model
     from nablab.runs.planned import DataReference, Plan
+
+#: Of a recipe, what two runs of the same training may differ in.
+_INCIDENTAL = ("seed", "device", "precision", "threads", "evaluate_every", "train_sample")
 
 #: Where the comparisons are, below the folder of a reproduction.
 COMPARISONS = "comparisons"
@@ -43,6 +48,7 @@ class ReproductionWork:
         jobs: runs at a time.
         limit: seconds that one row at one fraction may take, all seeds together; None is no limit.
         progress: show it.
+        trained: folders of runs; one that was trained as a row asks is taken, and not trained again.
     """
 
     folder: Path
@@ -53,6 +59,7 @@ class ReproductionWork:
     jobs: int | Literal["auto"]
     limit: float | None
     progress: bool
+    trained: tuple[Path, ...] = ()
 
     def run(self, chosen: Sequence[tuple[Published, Figure]]) -> Iterator[Reproduced]:
         """Each figure with our runs, or the reason why there are none; in the order given."""
@@ -90,19 +97,39 @@ class ReproductionWork:
         from nablab.analysis.results import load_results
 
         out = self.folder / COMPARISONS / f"{recipe}-{fraction:g}"
+        elsewhere = {task.row.name: self._trained(task, recipe, fraction) for task in tasks}
+        missing = [task for task in tasks if not elsewhere[task.row.name]]
         plan = self._planned(out, recipe, fraction)
-        late = self._late(recipe, fraction, [task for task in tasks if not _has(plan, task)])
-        self._execute(out, recipe, fraction, plan, [task for task in tasks if task.row.name not in late])
+        late = self._late(recipe, fraction, [task for task in missing if not _has(plan, task)])
+        self._execute(out, recipe, fraction, plan, [task for task in missing if task.row.name not in late])
         results = load_results(out) if (out / "runs").is_dir() else None
         for task in tasks:
             row, figure = task.row, task.figure
-            runs = results.done(row.name) if results else ()
+            runs = elsewhere[row.name] or (results.done(row.name) if results else ())
             if row.name in late:
                 yield Reproduced(row, figure, reason=late[row.name])
             elif runs:
                 yield hold_against(row, figure, runs)
             else:
                 yield Reproduced(row, figure, reason=_failure(results, row.name))
+
+    def _trained(self, task: _Task, recipe: str, fraction: float) -> tuple[RunData, ...]:
+        """Runs elsewhere of the same model on the same images by the same recipe; one a seed."""
+        from nablab.analysis.results import load_results
+
+        wanted = _comparable(self._recipe(recipe).to_dict())
+        found: dict[int, RunData] = {}
+        for run in (run for folder in self.trained for run in load_results(folder).runs):
+            record = run.record
+            same_data = (
+                record.data.fingerprint == self.dataset.fingerprint
+                and record.data.n_test == len(self.dataset.x_test)
+                and math.isclose(run.fraction, fraction)
+            )
+            same_model = record.model.reference == task.model.reference
+            if run.done and same_data and same_model and _comparable(record.recipe) == wanted:
+                found.setdefault(run.seed, run)
+        return tuple(found.values())
 
     def _planned(self, out: Path, recipe: str, fraction: float) -> Plan | None:
         """What was planned in this folder before; None where nothing was.
@@ -180,6 +207,12 @@ class ReproductionWork:
         published = RECIPES[name]
         recipe = preset(published.preset).but(**published.changes)
         return recipe if self.epochs is None else recipe.but(epochs=self.epochs)
+
+
+def _comparable(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without what chance, the machine and the looking-on decide."""
+    complete = Recipe.from_dict(recipe).to_dict()
+    return {name: value for name, value in complete.items() if name not in _INCIDENTAL}
 
 
 def _has(plan: Plan | None, task: _Task) -> bool:

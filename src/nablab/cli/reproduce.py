@@ -24,6 +24,10 @@ def reproduce(
         str | None, option(RUNS, "Leave out rows that would take longer, all seeds together, e.g. 45m.")
     ] = None,
     jobs: Jobs = None,
+    trained: Annotated[
+        tuple[Path, ...],
+        option(RESULTS, "Take what was trained alike in this folder; may be repeated.", metavar="DIR"),
+    ] = (),
     out: Annotated[Path | None, option(RESULTS, "Folder for runs and pages. [runs/reproduce-DATA]")] = None,
     output: OutputOptions = OutputOptions(),  # noqa: B008
 ) -> int:
@@ -38,6 +42,7 @@ def reproduce(
         seeds=seeds,
         epochs=epochs,
         time_limit=time_limit,
+        trained=trained,
         out=out,
         progress=not output.quiet,
         **more,
