@@ -137,8 +137,8 @@ PAPERS = (
         "24C3b0-BatchNorm-ReLU-24C3b0-MaxPool2-BatchNorm-ReLU-48C3b0-BatchNorm-ReLU-48C3b0-MaxPool2"
         "-BatchNorm-ReLU-2x(60C3b0-BatchNorm-ReLU)-GlobalMaxPool-K",
         "six convolutions in under 100,000 parameters",
-        "Ours: a plain network that stays under 100,000 parameters. The preset thorough brings it to 94.67 % on "
-        "Fashion-MNIST (mean of 3 seeds). Pooling comes before normalisation and ReLU, which then see a "
+        "Ours: a plain network that stays under 100,000 parameters. The preset thorough brings it to 94.67 % "
+        "on Fashion-MNIST (mean of 3 seeds). Pooling comes before normalisation and ReLU, which then see a "
         "quarter of the values.",
     ),
 )
