@@ -15,6 +15,7 @@ from myst_parser.sphinx_ import Parser
 
 from nablab.lessons.mathematics import mathml
 from nablab.lessons.outputs import outputs_html
+from nablab.lessons.page import FOLDED
 
 SETTINGS = '---\nmyst:\n  enable_extensions: ["dollarmath", "deflist"]\n---\n'
 
@@ -38,12 +39,18 @@ def as_markdown(notebook: Any, name: str) -> str:
         if cell.cell_type == "markdown":
             parts.append(cell.source)
         elif cell.cell_type == "code" and cell.source.strip():
-            parts.append(_fenced("python", cell.source))
+            code = _fenced("python", cell.source)
+            parts.append(_folded(code) if FOLDED in cell.metadata.get("tags", ()) else code)
             shown = outputs_html(cell)
             if shown:
                 parts.append(_fenced("{raw} html", f'<div class="outputs">\n{shown}\n</div>'))
     parts.insert(1, f"{{download}}`{name} <{name}>` is this page as a notebook.")
     return SETTINGS + "\n\n".join(parts) + "\n"
+
+
+def _folded(code: str) -> str:
+    opening = _fenced("{raw} html", "<details><summary>The code that draws this</summary>")
+    return "\n\n".join([opening, code, _fenced("{raw} html", "</details>")])
 
 
 def _fenced(language: str, text: str) -> str:

@@ -199,3 +199,18 @@ def test_the_page_of_a_notebook_is_always_the_same_and_forbids_scripts() -> None
     assert "default-src 'none'" in page
     assert page.count('<div class="cell') == 1
     assert '<li><a href="#one">One <small>C1</small></a></li>' in page
+
+
+def test_code_that_only_draws_is_folded_and_its_picture_is_not() -> None:
+    drawn = v4.new_output("display_data", {"text/plain": "a picture"})
+    cells = [
+        v4.new_code_cell("draw()", metadata={"tags": ["hide-input"]}, outputs=[drawn]),
+        v4.new_code_cell("compute()"),
+    ]
+    page = render_page(v4.new_notebook(cells=cells), lesson("b"))
+    folded = re.findall(r"<details>.*?</details>", page, flags=re.DOTALL)
+    assert len(folded) == 1
+    assert "draw" in folded[0]
+    assert "compute" not in folded[0]
+    assert "a picture" not in folded[0]
+    assert "a picture" in page

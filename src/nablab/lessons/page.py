@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Cells with this tag are an exercise: they stand out.
 EXERCISE = "exercise"
+#: Code with this tag only draws: it is folded away, as notebook programs do.
+FOLDED = "hide-input"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Part:
     code: str = ""
     outputs: str = ""
     exercise: bool = False
+    folded: bool = False
 
 
 def write_page(notebook: Any, of: Lesson, path: Path | str) -> None:
@@ -80,8 +83,13 @@ def _part(cell: Any, texts: Texts) -> Part | None:
         return Part(text=texts.html(cell.source))
     if cell.cell_type != "code" or not cell.source.strip():
         return None
-    exercise = EXERCISE in cell.metadata.get("tags", ())
-    return Part(code=code_html(cell.source), outputs=outputs_html(cell), exercise=exercise)
+    tags = cell.metadata.get("tags", ())
+    return Part(
+        code=code_html(cell.source),
+        outputs=outputs_html(cell),
+        exercise=EXERCISE in tags,
+        folded=FOLDED in tags,
+    )
 
 
 @cache
