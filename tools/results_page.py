@@ -42,7 +42,8 @@ Accuracy in % on the 10,000 test images, mean ± standard deviation over n seeds
 steps only, mean over seeds. The hand-out's figures are single runs, on a tenth of the test images but for its
 whole training set. How many epochs they took is not stated, and its times include testing, on another
 machine: times are not to be held against each other. Which LeNet and which FashionCNN the hand-out means is
-[our guess](../../guide/models.md). Its other three networks are the student's own; ours stand there."""
+[our guess](../../guide/models.md). Its other three networks are the student's own; ours stand there. One
+thread a run; the machine's other core did other work, so times are upper bounds."""
 
 PROOF = """\
 The {download}`executed notebook <delivery.ipynb>` shows all networks with their curves, matrices, costs and
