@@ -60,6 +60,20 @@ def test_a_changed_number_in_a_table(delivery, check, source, old, new, named):
     assert found[0].where.startswith(where)
 
 
+def test_a_preset_that_is_another_by_now_accuses_nobody(delivery, check, monkeypatch):
+    from nablab.report.view_context import PRESETS
+
+    written = json.loads(delivery.path.read_text())
+    (shown,) = (
+        "".join(cell["outputs"][0]["data"]["text/markdown"])
+        for cell in code_cells(written["cells"])
+        if "tables.recipe(view)" in "".join(cell["source"])
+    )
+    name = next(preset for preset in PRESETS if f"preset {preset}" in shown)
+    monkeypatch.setitem(PRESETS, name, PRESETS[name].but(epochs=PRESETS[name].epochs + 1))
+    assert check(delivery).findings == ()
+
+
 def test_a_changed_accuracy_names_row_and_column(delivery, check):
     verdict = check(delivery)
     import nablab
