@@ -239,6 +239,28 @@ def test_a_planted_mistake_is_named(kind: str) -> None:
         assert re.search(planted.said, finding.cause.text), str(report)
 
 
+@pytest.mark.parametrize("lacking", [("b1",), ("b2",), ("b1", "b2"), ("W1", "W2"), EVERY[:4]])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("strength", [0.1, 1e-3, 1e-4])
+def test_a_penalty_is_told_however_small(strength: float, classes: int, lacking: tuple[str, ...]) -> None:
+    """As small as weight decay is in practice, on biases of two and three entries: nothing else is blamed."""
+    net = MLP((D, 3, classes), "tanh")
+    params = away_from_zero(net.initial(np.random.default_rng(3)))
+
+    def loss(p: Any, x: Any, y: Any) -> float:
+        return float(net.loss(p, x, y)) + strength / 2 * sum(float((w * w).sum()) for w in p.values())
+
+    def gradient(p: Any, x: Any, y: Any) -> dict[str, Any]:
+        right = net.gradient(p, x, y)
+        return {n: g if n in lacking else g + strength * p[n] for n, g in right.items()}
+
+    report = gradcheck(loss, gradient, params, X, Y % classes)
+    assert {f.name for f in report.wrong} == set(lacking)
+    for finding in report.wrong:
+        assert finding.cause is not None
+        assert finding.cause.text.startswith(f"it lacks {strength:.4g} w: the L2 penalty's"), str(report)
+
+
 def test_there_are_enough_kinds() -> None:
     assert len(PLANTED) >= 40
     codes = {code for planted in PLANTED.values() for code in planted.codes.values()}

@@ -14,14 +14,16 @@ from nablab.court.causes.activation import activation
 from nablab.court.causes.arrangement import clipped, flipped, sign_lost, swapped, transposed, uniform
 from nablab.court.causes.factor import constant_factor, zero
 from nablab.court.causes.parts import entries, samples, unrelated
-from nablab.court.causes.penalty import penalty, stepped
+from nablab.court.causes.penalty import penalty, scaled_and_penalty, stepped
 from nablab.court.evidence import Evidence
 from nablab.court.report import Cause
 
-#: In the order in which they are tried. Activations come early: a wrong derivative may also be a mere factor
-#: (tanh(o/2) with the derivative of tanh(o)), and then it says more to name it.
+#: In the order in which they are tried. A penalty comes early: where it is small, other causes nearly explain
+#: the claim, too. So do activations: a wrong derivative may also be a mere factor (tanh(o/2) with the
+#: derivative of tanh(o)), and then it says more to name it.
 CAUSES: tuple[Callable[[Case, Evidence], Cause | None], ...] = (
     zero,
+    penalty,
     activation,
     constant_factor,
     transposed,
@@ -29,7 +31,7 @@ CAUSES: tuple[Callable[[Case, Evidence], Cause | None], ...] = (
     swapped,
     sign_lost,
     stepped,
-    penalty,
+    scaled_and_penalty,
     clipped,
     uniform,
     entries,

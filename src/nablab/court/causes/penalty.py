@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nablab.court.case import Case
@@ -20,22 +22,60 @@ def stepped(case: Case, evidence: Evidence) -> Cause | None:
 
 
 def penalty(case: Case, evidence: Evidence) -> Cause | None:
-    """claimed = a x right + b w, or + b sign(w)."""
-    w = evidence.on_grid(case.problem.params[evidence.name])
-    for term, word, values in (("w", "L2", w), ("sign(w)", "L1", np.sign(w))):
-        fit = _fit(evidence, values)
-        if fit is None:
-            continue
-        a, b = fit
-        lacking = -b / a
-        if lacking > 0:
-            said = f"it lacks {lacking:.4g} {term}: the {word} penalty's gradient is missing or too small"
-        else:
-            said = f"it has {-lacking:.4g} {term} too much: the loss has no such {word} penalty, or less"
-        if abs(a - 1) > 1e-3:
-            said += f"; and {explain(case, evidence, a)}"
-        return Cause("penalty", said, a)
+    """claimed = right + b w, or + b sign(w)."""
+    for term in _terms(case, evidence):
+        b = _share(evidence, term.values)
+        if b is not None:
+            return Cause("penalty", term.text(-b), 1.0)
     return None
+
+
+def scaled_and_penalty(case: Case, evidence: Evidence) -> Cause | None:
+    """claimed = a x right + b w, or + b sign(w)."""
+    for term in _terms(case, evidence):
+        fit = _fit(evidence, term.values)
+        if fit is not None:
+            a, b = fit
+            also = f"; and {explain(case, evidence, a)}" if abs(a - 1) > 1e-3 else ""
+            return Cause("penalty", term.text(-b / a) + also, a)
+    return None
+
+
+@dataclass(frozen=True)
+class _Term:
+    """What a penalty adds to a gradient: a number times `values`."""
+
+    symbol: str
+    penalty: str
+    values: Array
+
+    def text(self, lacking: float) -> str:
+        """In words: how much of it is not there."""
+        if lacking > 0:
+            return (
+                f"it lacks {lacking:.4g} {self.symbol}: "
+                f"the {self.penalty} penalty's gradient is missing or too small"
+            )
+        return (
+            f"it has {-lacking:.4g} {self.symbol} too much: "
+            f"the loss has no such {self.penalty} penalty, or less"
+        )
+
+
+def _terms(case: Case, evidence: Evidence) -> tuple[_Term, ...]:
+    w = evidence.on_grid(case.problem.params[evidence.name])
+    return _Term("w", "L2", w), _Term("sign(w)", "L1", np.sign(w))
+
+
+def _share(evidence: Evidence, w: Array) -> float | None:
+    """b of claimed - right = b w, where it explains several entries, to what differences can tell."""
+    g, n = evidence.pair()
+    v, off = w[evidence.judged], g - n
+    if np.count_nonzero(v) < 2 or not n.any():
+        return None
+    b = float(off @ v / (v @ v))
+    allowed = 1e-3 * np.linalg.norm(off)
+    return b if b and np.linalg.norm(off - b * v) <= allowed else None
 
 
 def _fit(evidence: Evidence, w: Array) -> tuple[float, float] | None:
