@@ -102,11 +102,49 @@ def test_an_estimator_announces_itself(plan: Plan) -> None:
     assert overview.running[SMALL].detail == "takes about an hour"
 
 
-def test_without_estimates_runs_weigh_the_same(plan: Plan) -> None:
-    overview = Overview(replace(plan, estimates={}), Clock())
+def test_without_estimates_runs_weigh_by_their_images(plan: Plan) -> None:
+    overview = Overview(replace(plan, estimates={}, fractions=(0.1, 1.0)), Clock())
     assert overview.remaining is None
+    overview.take(RunSkipped("large-f0.1-s0", "done"))
     overview.take(RunSkipped(LARGE, "done"))
     assert overview.share == pytest.approx(0.5)
+    assert overview.remaining is None  # what was done before says nothing about how fast we are
+    overview.take(RunSkipped(SMALL, "done"))
+    assert overview.share == pytest.approx(2.1 / 2.2)
+
+
+def test_small_fractions_do_not_promise_an_early_end(plan: Plan) -> None:
+    clock = Clock()
+    overview = Overview(replace(plan, estimates={}, fractions=(0.01, 0.1, 1.0), seeds=(0, 1)), clock)
+
+    def does(run: str, seconds: float) -> None:
+        overview.take(RunStarted(run, 4))
+        clock.now += seconds
+        overview.take(RunDone(run, TOTALS))
+
+    does("small-f0.01-s0", 3.0)
+    assert overview.remaining == pytest.approx(3 * (1 + 2 + 4 * 10 + 4 * 100))  # others as slow, by images
+    does("large-f0.01-s0", 5.0)
+    assert overview.remaining == pytest.approx((3 + 5) * (1 + 2 * 10 + 2 * 100))
+    does("small-f0.01-s1", 3.0)
+    does("large-f0.01-s1", 7.0)  # 6 s in the mean
+    assert overview.remaining == pytest.approx((3 + 6) * (2 * 10 + 2 * 100))
+    does("small-f0.1-s0", 12.0)  # 2 s, and 100 s for all images: a line
+    assert overview.remaining == pytest.approx(12 + 2 * 102 + 6 * (2 * 10 + 2 * 100))
+
+
+def test_two_at_a_time_end_sooner(plan: Plan) -> None:
+    overview = Overview(replace(plan, jobs=2), Clock())
+    assert overview.remaining == pytest.approx(30.0)  # 10 s beside 30 s
+
+
+def test_a_run_under_way_tells_of_those_of_its_model(plan: Plan) -> None:
+    clock = Clock()
+    overview = Overview(replace(plan, estimates={}, seeds=(0, 1)), clock)
+    overview.take(RunStarted(SMALL, 4))
+    clock.now = 5.0
+    overview.take(RunEpoch(SMALL, measured(1)))
+    assert overview.remaining == pytest.approx(15 + 20 + 2 * 20)
 
 
 def test_plain_lines_leave_out_the_epochs_of_many_runs(plan: Plan) -> None:

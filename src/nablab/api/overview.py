@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from nablab.api.pace import Pace
 from nablab.report import words
 from nablab.runs.events import (
     RunDone,
@@ -16,7 +17,10 @@ from nablab.runs.events import (
     RunSkipped,
     RunStarted,
 )
-from nablab.runs.planned import Plan
+from nablab.runs.planned import Plan, makespan
+
+#: Share of a run after which its pace tells how long the whole takes.
+_TELLING = 0.05
 
 
 @dataclass(frozen=True)
@@ -49,26 +53,20 @@ class Running:
 class Overview:
     """Where a comparison stands: take each event in, then ask.
 
-    Runs weigh what they are expected to take, or all the same when nothing is known.
+    Runs weigh what they are expected to take or, when nothing is known, their share of the training set.
     """
 
     def __init__(self, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
         self._plan = plan
         self._clock = clock
         self._begun = clock()
-        self._weights = {run.id: self._weight(plan, run.id) for run in plan.runs}
-        self._finished_weight = 0.0
-        self._spared = 0.0  #: weight done before this began, which says nothing about how fast we are
+        self._pace = Pace(plan)
+        self._waiting = [run.id for run in plan.runs]
+        self._done = 0.0  #: by size
         self.running: dict[str, Running] = {}
-        self.total = len(self._weights)
+        self.total = len(self._waiting)
         self.ended = 0
         self.failed = 0
-
-    @staticmethod
-    def _weight(plan: Plan, run_id: str) -> float:
-        run = next(run for run in plan.runs if run.id == run_id)
-        estimate = plan.estimate(run)
-        return 1.0 if estimate is None else max(estimate.seconds(plan.epochs(run)), 1e-3)
 
     @property
     def elapsed(self) -> float:
@@ -78,25 +76,26 @@ class Overview:
     @property
     def share(self) -> float:
         """How much of everything planned is done, in [0, 1]."""
-        going = sum(self._weights[r.run] * r.share for r in self.running.values())
-        whole = sum(self._weights.values())
-        return min(1.0, (self._finished_weight + going) / whole) if whole else 1.0
+        going = sum(self._pace.sizes[run] * going.share for run, going in self.running.items())
+        whole = sum(self._pace.sizes.values())
+        return min(1.0, (self._done + going) / whole) if whole else 1.0
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until the end, by the pace so far; at first the plan's estimate; None when unknown."""
-        whole = sum(self._weights.values())
-        before = self._spared / whole if whole else 0.0
-        here = self.share - before
-        if here < 0.02:
-            return None if self._plan.seconds is None else self._plan.seconds * (1 - before)
-        return self.elapsed * (1 - self.share) / here
+        """Seconds until the end, by the pace of what ran here; before that the plan's; None when unknown."""
+        left = []
+        for run in (*self.running, *self._waiting):
+            seconds = self._pace.expect(run)
+            if seconds is None:
+                return None
+            left.append(seconds * (1 - self.running[run].share) if run in self.running else seconds)
+        return makespan(left, self._plan.jobs)
 
     def run_remaining(self, run: str) -> float | None:
         """Seconds until this run ends, by its own pace; None when that isn't known yet."""
         going = self.running[run]
         here = going.share - going.from_share
-        if here < 0.05:
+        if here < _TELLING:
             return None
         return (self._clock() - going.begun) * (1 - going.share) / here
 
@@ -110,10 +109,11 @@ class Overview:
             case RunEpoch():
                 return self._epoch(event)
             case RunSkipped():
-                self._spared += self._weights[event.run]
                 self._end(event.run)
                 return f"{event.run}: {event.status} before"
             case RunDone():
+                if event.run in self.running:
+                    self._learn(replace(self.running[event.run], share=1.0))
                 self._end(event.run)
                 totals = event.totals
                 took = f"trained {words.seconds(totals.train_seconds)}"
@@ -126,7 +126,7 @@ class Overview:
 
     def _start(self, event: RunStarted) -> str:
         share = event.from_epoch / event.epochs if event.epochs else 0.0
-        self._spared += self._weights[event.run] * share
+        self._waiting.remove(event.run)
         self.running[event.run] = Running(
             event.run, event.epochs, self._clock(), share, share, event.from_epoch, note=event.note
         )
@@ -140,6 +140,7 @@ class Overview:
         self.running[event.run] = replace(
             going, share=min(done, 1.0), epoch=event.epoch, loss=event.loss, accuracy=event.accuracy
         )
+        self._learn(self.running[event.run])
 
     def _epoch(self, event: RunEpoch) -> str:
         going, metrics = self.running[event.run], event.metrics
@@ -150,6 +151,7 @@ class Overview:
             loss=metrics.running_loss,
             accuracy=metrics.running_accuracy,
         )
+        self._learn(self.running[event.run])
         line = f"{event.run}: epoch {metrics.epoch}/{going.epochs}, training loss {metrics.running_loss:.3f}"
         for name, accuracy in (
             ("training", metrics.train_accuracy),
@@ -159,9 +161,16 @@ class Overview:
             line += f", {name} {words.percent(accuracy)}" if accuracy is not None else ""
         return line
 
+    def _learn(self, going: Running) -> None:
+        """How long the run takes, once enough of it is done here."""
+        here = going.share - going.from_share
+        if here >= _TELLING:
+            self._pace.learn(going.run, (self._clock() - going.begun) / here)
+
     def _end(self, run: str) -> None:
-        self.running.pop(run, None)
-        self._finished_weight += self._weights[run]
+        if self.running.pop(run, None) is None:
+            self._waiting.remove(run)
+        self._done += self._pace.sizes[run]
         self.ended += 1
 
 
