@@ -39,6 +39,7 @@ RESULTS = Path(os.environ.get("NABLAB_LAB_RESULTS", "lab-a")) / lab.mode
 torch.set_num_threads(1 if lab.quick else torch.get_num_threads())
 
 
+# %% tags=["hide-input"]
 def show(figure):
     """Put a matplotlib figure out as a picture, on white."""
     data = io.BytesIO()
@@ -631,6 +632,7 @@ lab.figure(
     on=SMALL,
 )
 
+# %% tags=["hide-input"]
 wrong = np.flatnonzero(votes != y_test)[:3]
 right = np.flatnonzero(votes == y_test)[:3]
 figure = new_figure(8.2, 4.6)
@@ -740,6 +742,7 @@ def trained_with(name, model="mlp", fraction=0.01, epochs=40, **recipe):
 
 ways = {name: trained_with(name, **how) for name, how in WAYS.items()}
 
+# %% tags=["hide-input"]
 figure = new_figure(9.4, 3.3, Margins(top=0.35))
 for place, quantity in enumerate(("train_loss", "test_loss"), start=1):
     axes = figure.add_subplot(1, 2, place)
@@ -759,7 +762,11 @@ for place, quantity in enumerate(("train_loss", "test_loss"), start=1):
     axes.set_ylim(0, 1.2)
 axes.legend(frameon=False, fontsize=8, ncol=2)
 show(figure)
+
+# %%
 ends = {name: run.record.totals for name, run in ways.items()}
+
+# %% tags=["hide-input"]
 table(
     ["", "kept of epoch", "train loss", "test loss", "gap", "test accuracy"],
     [
@@ -849,6 +856,8 @@ KINDS = {
     "instance": lambda n, c: n * C + c,
     "group (2)": lambda n, c: n * GROUPS + c // (C // GROUPS),
 }
+
+# %% tags=["hide-input"]
 figure = new_figure(9.2, 2.5, Margins(left=0.35, top=0.32, bottom=0.35))
 for place, (kind, key) in enumerate(KINDS.items(), start=1):
     axes = figure.add_subplot(1, 4, place)
@@ -1196,7 +1205,7 @@ lab.figure(
 )
 lab.figure("A10", "parameters of LeNet", sum(p.numel() for p in lenet.parameters()), expected=431_080)
 
-# %%
+# %% tags=["hide-input"]
 view = seven.view
 table(
     ["network", "parameters", "MACs", "FLOPs", "training", "1 image", "1 of 256"],
@@ -1272,6 +1281,7 @@ lab.figure(
     published="73.7 against 72.8",
 )
 
+# %% tags=["hide-input"]
 figure = new_figure(8.6, 3.0, Margins(left=1.1))
 axes = figure.add_subplot()
 plain_axes(axes)
@@ -1297,6 +1307,8 @@ show(figure)
 # %%
 pairs = seven.verdicts[0.01]
 verdicts = [pair.verdict for pair in pairs]
+
+# %% tags=["hide-input"]
 table(
     ["pair", "verdict", "difference in points", "interval"],
     [
@@ -1309,6 +1321,8 @@ table(
         for q in pairs
     ],
 )
+
+# %%
 ON_ONE = f"Fashion-MNIST: 600 training and {TESTED:,} test images, {seven.view.rows[0].cells[0].n} seeds"
 lab.figure("A11", "ties among the 21 pairs at 1 %", verdicts.count("tie"), between=(3, 21), on=ON_ONE)
 close = seven.view.pair(0.01, "lenet", "fashion_cnn")
@@ -1327,7 +1341,7 @@ lab.shown("A11", f"{close.a} against {close.b} at 1 %, by seeds and images: {clo
 # which LeNet not said. That is why ours are asserted to lie in ranges of *our* runs, and theirs are only
 # shown.
 
-# %%
+# %% tags=["hide-input"]
 for fraction in FRACTIONS:
     display(Markdown(f"**{100 * fraction:g} % of the training images**"))
     rows = []
@@ -1344,6 +1358,8 @@ for fraction in FRACTIONS:
             ]
         )
     table(["network", "ours in %", "n", "published in %", "our training", "published time"], rows)
+
+# %%
 lab.shown("A11", "the session's table, filled, beside its figures", on="Fashion-MNIST")
 
 # %% [markdown]
