@@ -38,6 +38,8 @@ from nablab.report.plots_theme import INK, new_figure, plain_axes, stroke
 
 lab = lessons.begin("e")
 torch.set_num_threads(1)
+
+# %% tags=["hide-input"]
 BLUE, ORANGE, GREEN, PURPLE = (stroke(i).color for i in range(4))
 
 
@@ -183,7 +185,7 @@ display(autograd.draw(f_tensor, names={"x": x_tensor, "W": W_tensor, "y": y_tens
 # squared, the picture is the same in all four quarters, and the derivative by $x_k$ vanishes where $x_k = 0$:
 # the factor $x_k$ in front of the formula.
 
-# %%
+# %% tags=["hide-input"]
 ticks = np.linspace(-2, 2, 81)
 heights = np.array([[f_of(W, np.array([a, b])) for a in ticks] for b in ticks])
 figure, axes = panels(1, 1, 4.6, 4.2)
@@ -329,7 +331,7 @@ def gradient(params, X, t):
     return {"W1": X.T @ D_A, "b1": D_A.sum(axis=0), "W2": H.T @ D_Z, "b2": D_Z.sum(axis=0)}
 
 
-# %%
+# %% tags=["hide-input"]
 def flow():
     """The picture of both passes: values to the right, derivatives back to the left."""
     figure = new_figure(9.6, 2.5)
@@ -486,7 +488,7 @@ lab.figure(
     on=ON_DIGITS,
 )
 
-# %%
+# %% tags=["hide-input"]
 figure, axes = panels(1, 2, 9, 3.1)
 for position, name in enumerate(("learnt from", "held out")):
     for seed, curve in enumerate(np.array(curves)):
@@ -789,6 +791,7 @@ single = np.array(
     [abs((along(h, np.float32) - along(-h, np.float32)) / (2 * h) / slope - 1) for h in widths_h]
 )
 
+# %% tags=["hide-input"]
 figure, axes = panels(1, 1, 6.6, 3.6)
 for position, (name, error) in enumerate(
     (("one-sided", one_sided), ("two-sided", two_sided), ("two-sided, float32", single))
@@ -864,6 +867,7 @@ for kind in ("relu", "tanh"):
     crossed = (np.diff(np.array(signs).reshape(len(line), -1).astype(int), axis=0) != 0).any(axis=1)
     walked[kind] = (np.array(losses), np.diff(losses) / np.diff(line), crossed)
 
+# %% tags=["hide-input"]
 figure, axes = panels(1, 2, 9, 3.1)
 middles = (line[1:] + line[:-1]) / 2
 for position, (kind, (losses, slopes, crossed)) in enumerate(walked.items()):
@@ -881,6 +885,8 @@ show(
     figure,
     "Left: two losses that look smooth. Right: their slopes; that of the ReLU network jumps at marks.",
 )
+
+# %%
 jumps = {kind: np.abs(np.diff(slopes)) for kind, (_, slopes, _) in walked.items()}
 near = walked["relu"][2]
 near = near[:-1] | near[1:]
@@ -1062,7 +1068,7 @@ for name, way in WAYS_DOWN.items():
     way["rate"] = min(tried, key=tried.get)
     figures_of[name] = [watched(way, seed) for seed in range(3)]
 
-# %%
+# %% tags=["hide-input"]
 figure, axes = panels(1, 3, 9.6, 3.3)
 for position, (name, runs) in enumerate(figures_of.items()):
     style, steps = stroke(position), -(-1000 // WAYS_DOWN[name]["size"])
@@ -1128,6 +1134,8 @@ for name, way in WAYS_DOWN.items():
             f"{100 * ends.mean():.1f} ± {100 * ends.std(ddof=1):.1f}",
         ]
     )
+
+# %% tags=["hide-input"]
 table(
     [
         "",
@@ -1142,6 +1150,8 @@ table(
     ],
     rows,
 )
+
+# %%
 ends = {name: 100 * np.array([run[-1, 3] for run in runs]) for name, runs in figures_of.items()}
 for name, found in ends.items():
     lab.figure(
@@ -1682,6 +1692,7 @@ def treat(patients, seed=0):
         yield ailment, (cause, cure), found, [diagnose(curves, PLAIN) for curves in found]
 
 
+# %% tags=["hide-input"]
 def draw_curves(axes, curves, title):
     steps = np.linspace(0, len(curves.train_loss) - 1, len(curves.running))
     axes.plot(steps, curves.running, color="#c3c9d0", lw=0.5)
@@ -1692,6 +1703,7 @@ def draw_curves(axes, curves, title):
     axes.set_ylim(0, 3.2)
 
 
+# %%
 def ward(patients, seed=0):
     """Treat, draw sick above and cured below, tell, and hold every claim."""
     results = list(treat(patients, seed))
@@ -1757,6 +1769,8 @@ main_ward = ward(PATIENTS)
 # %%
 more = fit(hidden=(256,), images=1500, lr=0.05, epochs=20, dropout=0.5, decay=0.01, **CARE)[1]
 overfit, regularised = main_ward[1][2]
+
+# %% tags=["hide-input"]
 table(
     ["", "validation loss", "validation accuracy"],
     [
@@ -1768,6 +1782,8 @@ table(
         )
     ],
 )
+
+# %%
 lab.figure(
     "E5", "1,500 images in place of 400: recognised as", diagnose(more, PLAIN).name, expected=HEALTHY, on=ON
 )
@@ -1949,6 +1965,7 @@ for number in range(20 if lab.quick else 60):
     trials.append((right.mean(), options, right))
 trials.sort(key=lambda trial: -trial[0])
 
+# %% tags=["hide-input"]
 figure, axes = panels(1, 3, 9.6, 3.1)
 reached = np.array([100 * trial[0] for trial in trials])
 for column, (name, label) in enumerate(
@@ -1969,7 +1986,7 @@ show(
 # Against the rate the points form a hill; against the other two they form a cloud. The rate matters most: if
 # only one thing can be tuned, tune that. The five best, and the one that is chosen:
 
-# %%
+# %% tags=["hide-input"]
 table(
     ["validation accuracy", "rate", "hidden", "dropout", "decay"],
     [
@@ -1977,6 +1994,8 @@ table(
         for r, o, _ in trials[:5]
     ],
 )
+
+# %%
 best_reached, best_options, _ = trials[0]
 lab.figure("E6", "rate that random search chose", best_options["lr"], between=(0.005, 0.5), on=ON)
 again = np.array(
