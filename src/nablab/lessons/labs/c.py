@@ -46,7 +46,7 @@ torch.set_num_threads(1)  # sums are then taken in one order, whatever the machi
 # Two small tools for what follows: a picture with words for those who cannot see it, and a table.
 
 
-# %%
+# %% tags=["hide-input"]
 def canvas(width, height, columns=1):
     """A figure on white, and its axes."""
     figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
@@ -107,6 +107,8 @@ def descend(x, lr, steps, start=None):
 
 
 rates = (0.01, 0.05, 0.1, 0.15, 0.2, 0.21)
+
+# %% tags=["hide-input"]
 table(
     ["learning rate", *(f"loss before step {k}" for k in (1, 2, 3, 4)), "after 50 steps"],
     *([lr, *(f"{loss:.4g}" for loss in descend(x, lr, 51)[0][[0, 1, 2, 3, 50]])] for lr in rates),
@@ -208,7 +210,7 @@ fastest = min(scan, key=scan.get)
 lab.figure("C1", "the fastest of 39 rates between 0 and 1/5", fastest, expected=0.1)
 lab.figure("C1", "steps until it has converged at that rate", scan[fastest], expected=1)
 
-# %%
+# %% tags=["hide-input"]
 figure, left, middle, right = canvas(10.5, 3.3, 3)
 for place, lr in enumerate(rates):
     losses = np.maximum(descend(x, lr, 31)[0], 1e-13)
@@ -240,7 +242,7 @@ show(
 # the loss falls exactly as fast as at 0.05, from the other side: 0.5 and -0.5 have the same square. The
 # same, seen as hops on the parabola $(1 - t)^2$, where $t = x \cdot w$ is all that the loss sees of $w$:
 
-# %%
+# %% tags=["hide-input"]
 figure, *panels = canvas(10.5, 2.8, 4)
 t = np.linspace(-0.35, 2.35, 200)
 for axes, lr in zip(panels, (0.03, 0.1, 0.18, 0.205), strict=True):
@@ -304,6 +306,7 @@ best = many[worst.argmin()]
 lab.figure("C1", "the best rate for curvatures 1 and 10, by scanning", best, expected=2 / 11, tolerance=5e-4)
 lab.figure("C1", "the factor there", worst.min(), expected=9 / 11, tolerance=5e-3)
 
+# %% tags=["hide-input"]
 figure, left, right = canvas(10, 3.2, 2)
 left.plot(many, abs(1 - many * low), color=LIGHT[0], linestyle="--", label="curvature 1")
 left.plot(many, abs(1 - many * high), color=LIGHT[2], linestyle=":", label="curvature 10")
@@ -432,6 +435,7 @@ out_twin = torch.sigmoid(twins["w2"] @ hidden_twin + twins["b2"])
 loss_twin = -torch.log(out_twin)
 loss_twin.backward(retain_graph=True)
 
+# %% tags=["hide-input"]
 table(
     ["parameter", "by hand", "our engine", "PyTorch"],
     *(
@@ -445,6 +449,8 @@ table(
         for name, leaf in (("W1", W1), ("b1", b1), ("w2", w2), ("b2", b2))
     ),
 )
+
+# %%
 apart = [
     max(
         np.abs(leaf.grad.numpy() - by_hand[name]).max(),
@@ -533,6 +539,7 @@ def train_neuron(gradient, sign, steps=60, lr=0.5):
     return losses
 
 
+# %% tags=["hide-input"]
 figure, axes = canvas(6.4, 3)
 for place, (gradient, sign, name) in enumerate(
     (
@@ -624,6 +631,7 @@ x_test = data.x_test.reshape(len(data.x_test), -1).astype(np.float32) / 255
 y_train, y_test = data.y_train, data.y_test
 print(f"on {on}; pixels from 0 to 1, {x_train.shape[1]} of them")
 
+# %% tags=["hide-input"]
 figure, *panels = canvas(10, 1.5, 10)
 for k, axes in enumerate(panels):
     axes.imshow(data.x_train[np.flatnonzero(y_train == k)[7], 0], cmap="gray_r")
@@ -713,6 +721,8 @@ ways = {
     "the hash of the image": by_the_image_itself,
 }
 found = {name: again(split) for name, split in ways.items()}
+
+# %% tags=["hide-input"]
 table(
     [
         "held out again, in %",
@@ -727,6 +737,8 @@ table(
         for name, (kept, counts) in found.items()
     ),
 )
+
+# %%
 lab.figure(
     "C3",
     "no seed: validation images that another run has trained on, in %",
@@ -745,7 +757,7 @@ lab.figure(
     on=on,
 )
 
-# %%
+# %% tags=["hide-input"]
 figure, axes = canvas(7, 2.8)
 places = np.arange(10)
 for shift, (name, colour) in enumerate(
@@ -941,6 +953,8 @@ def full_batch(lr, steps=60):
 
 figure, axes = canvas(7, 3)
 runs = {times: full_batch(times / curvature) for times in (0.2, 1.0, 1.9, 4.0)}
+
+# %% tags=["hide-input"]
 for place, (times, losses) in enumerate(runs.items()):
     look = {"color": LIGHT[place], "marker": MARKERS[place], "markersize": 3, "markevery": 4}
     axes.plot(losses, label=f"{times:g} / curvature = {times / curvature:.2f}", **look)
@@ -950,6 +964,8 @@ show(
     figure,
     "Full-batch descent at four rates: below twice one over the curvature it falls, at four times it jumps.",
 )
+
+# %%
 rises = [int((np.diff(losses) > 0).sum()) for losses in runs.values()]
 lab.figure("C1", "steps that went up, at 0.2, 1 and 1.9 over the curvature", rises[:3], expected=0, on=on)
 lab.figure("C1", "steps that went up, of 59, at 4 over the curvature", rises[3], between=(1, 59), on=on)
@@ -1006,6 +1022,8 @@ for place, lr in enumerate((0.1, 0.01, 0.001)):
         markevery=6,
         label=f"{lr:g}",
     )
+
+# %% tags=["hide-input"]
 axes.axhline(83, color="#333333", linewidth=0.9, linestyle="--", label="the practical, on MNIST")
 for steps, side, words in (
     (two_epochs, "left", " two epochs here"),
@@ -1019,6 +1037,7 @@ show(
     figure, "Test accuracy against steps for three rates; two epochs here and two epochs of MNIST are marked."
 )
 
+# %%
 seeds = (0, 1, 2)
 reached = [accuracy(sgd(0.01, two_epochs, seed=seed)[0], x_test, y_test) for seed in seeds]
 RANGES = {"mnist": (84, 91), "digits": (74, 83), "stand-in": (60, 74)}
@@ -1090,6 +1109,8 @@ ways = {
     "no penalty": sgd_l2(),
 }
 first = ways["λ Σw², λ = 0.05"]
+
+# %% tags=["hide-input"]
 table(
     ["convention", "|W|", "|b|", "weights apart from the first", "biases apart"],
     *(
@@ -1103,6 +1124,8 @@ table(
         for name, (W, b) in ways.items()
     ),
 )
+
+# %%
 three = [np.abs(ways[name][0] - first[0]).max() for name in list(ways)[1:3]]
 lab.figure(
     "C4",
@@ -1148,6 +1171,8 @@ lab.figure(
 # %%
 strengths = (0.0, 0.005, 0.05)
 fitted = {penalty: sgd(0.1, as_on_mnist, penalty) for penalty in strengths}
+
+# %% tags=["hide-input"]
 table(
     ["λ (of λ Σw²)", "|W|", "train accuracy in %", "test accuracy in %", "train loss", "test loss"],
     *(
@@ -1174,6 +1199,8 @@ show(
     figure,
     "The ten columns of W as images, without a penalty, with a small one and a large one: ever smoother.",
 )
+
+# %%
 norms = [np.linalg.norm(fitted[penalty][0]["W"]) for penalty in strengths]
 gaps = [data_loss(p, x_test, y_test) - data_loss(p, x_train, y_train) for p, _ in fitted.values()]
 lab.figure(
@@ -1320,6 +1347,8 @@ moved = {
     name: float((nn.utils.parameters_to_vector(network.parameters()).detach() - kept[name]).norm())
     for name, network in weights.items()
 }
+
+# %% tags=["hide-input"]
 table(
     ["", "accuracy before", "after", "its weights moved by"],
     *(
@@ -1327,6 +1356,8 @@ table(
         for (name, network), b in zip(weights.items(), before, strict=True)
     ),
 )
+
+# %%
 lab.figure(
     "C4",
     "train(model) with a global net: how far the given model's weights moved",
@@ -1571,6 +1602,8 @@ ConvNet4 = (
 networks = {"ConvNet": ConvNet, "ConvNet2": ConvNet2, "ConvNet3": ConvNet3, "ConvNet4": ConvNet4}
 published = {"ConvNet": 98.3, "ConvNet2": 98.3, "ConvNet3": 98.9, "ConvNet4": 99.1}
 looked = {name: nablab.inspect(text, latency=False).record for name, text in networks.items()}
+
+# %% tags=["hide-input"]
 table(
     ["network", "parameters", "MACs an image", "published, MNIST, two epochs of Adam"],
     *(
@@ -1578,6 +1611,8 @@ table(
         for name, record in looked.items()
     ),
 )
+
+# %%
 for name, record in looked.items():
     same = nablab.inspect(f"conv_net{list(looked).index(name) + 1}", latency=False).record
     lab.figure(
@@ -1656,6 +1691,8 @@ longer = nablab.compare(
     progress=False,
 )
 by_label = {curves.label: curves for curves in longer.view.curves}
+
+# %% tags=["hide-input"]
 figure, left, right = canvas(10, 3.3, 2)
 for place, (label, name) in enumerate((("conv_net1", "ConvNet"), ("conv_net2", "ConvNet2, dropout 0.5"))):
     losses, hits = by_label[label].loss, by_label[label].accuracy
@@ -1672,10 +1709,12 @@ show(
 )
 
 
+# %%
 def gap(curves):
     return curves.loss["test"].mean[-1] - curves.loss["train"].mean[-1]
 
 
+# %% tags=["hide-input"]
 table(
     ["400 images, 20 epochs", "train loss", "test loss", "gap", "test accuracy in %"],
     *(
@@ -1689,6 +1728,8 @@ table(
         for name, c in (("ConvNet", by_label["conv_net1"]), ("ConvNet2", by_label["conv_net2"]))
     ),
 )
+
+# %%
 lab.figure(
     "C5",
     "400 images: gap of test to train loss without dropout, over that with it",
@@ -1741,12 +1782,16 @@ with torch.no_grad():
 single = [hit(one) for one in passes]
 averages = {n: hit(passes[:n].mean(0)) for n in (1, 5, 40)}
 apart = {n: float((passes[:n].mean(0) - right_mode).abs().mean()) for n in averages}
+
+# %% tags=["hide-input"]
 table(
     ["", "accuracy in %", "probabilities apart from eval()"],
     ["eval()", f"{hit(right_mode):.1f}", "0"],
     ["train(), 40 single passes", f"{min(single):.1f} to {max(single):.1f}", f"{apart[1]:.4f}"],
     *([f"train(), mean of {n} passes", f"{averages[n]:.1f}", f"{apart[n]:.4f}"] for n in (5, 40)),
 )
+
+# %%
 lab.figure(
     "C5",
     "forgotten eval(): points of accuracy lost, mean of 40 passes",
@@ -1826,6 +1871,7 @@ lab.figure(
 )
 lab.figure("C6", "the same with 8C5p0", 8 * places(places(28, 5), 2, 2) ** 2, expected=1152)
 
+# %% tags=["hide-input"]
 figure, *panels = canvas(10, 2.5, 4)
 for axes, (n, k, s, p) in zip(panels, ((7, 3, 1, 0), (7, 3, 1, 1), (7, 3, 2, 1), (7, 4, 1, 0)), strict=True):
     axes.set_axis_off()
@@ -1897,6 +1943,8 @@ def build(text, channels=1, side=28, classes=10):
 
 
 built = {name: build(str(nablab.spec(text))) for name, text in networks.items()}
+
+# %% tags=["hide-input"]
 table(
     ["network", "parameters, our build", "nablab.inspect", "MACs, our build", "nablab.inspect"],
     *(
@@ -1910,6 +1958,8 @@ table(
         for name, (network, macs) in built.items()
     ),
 )
+
+# %%
 counts = [sum(p.numel() for p in network.parameters()) for network, _ in built.values()]
 lab.figure(
     "C6",
