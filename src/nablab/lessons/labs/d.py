@@ -39,6 +39,7 @@ lab = lessons.begin("d")
 torch.set_num_threads(1)  # the number of threads decides the order of sums: see D1
 
 
+# %% tags=["hide-input"]
 class Drawing(Figure):
     """A figure with a sentence for those who cannot see it."""
 
@@ -81,7 +82,7 @@ print("of each digit, to train:", np.bincount(y_train))
 # Four axes: image, channel, row, column (N, C, H, W). Grey images have one channel, but they *have* it: a
 # convolution counts it. Twenty of them, two of each class, each with its label:
 
-# %%
+# %% tags=["hide-input"]
 drawing = Drawing("Twenty handwritten digits, two of each class, with their labels.", 8, 2.3)
 rows = [np.flatnonzero(y_train == digit)[k] for k in range(2) for digit in range(10)]
 for place, row in enumerate(rows, start=1):
@@ -280,7 +281,7 @@ for name, small, large in zip(names, one, many, strict=True):
     print(f"{name:7} one input {small.shape!s:8} batch {large.shape}")
 
 
-# %%
+# %% tags=["hide-input"]
 def matrix(axes, left, middle, rows, columns, name, colour):
     """A rectangle, sides as the root of its shape, with name and size; returns its right end."""
     width, height = 0.4 + 0.15 * columns**0.5, 0.14 + 0.17 * (rows - 1) ** 0.5
@@ -454,7 +455,17 @@ rates = np.linspace(0, 0.5, 26)
 along = [loss_and_gradient(W0 - rate * g, everything)[0] for rate in rates]
 pay = float((g * g).sum())
 charge = float((g * (loss_and_gradient(W0 + 1e-4 * g, everything)[1] - g)).sum()) / 1e-4  # g H g
+parabola = start - rates * pay + rates**2 / 2 * charge
 
+draw = torch.Generator().manual_seed(0)
+cosines = {}
+for size in (1, 4, 16, 64, 256, 1024):
+    cosines[size] = []
+    for _ in range(12):
+        estimate = loss_and_gradient(W0, torch.randperm(len(everything), generator=draw)[:size])[1]
+        cosines[size].append(float((estimate * g).sum() / estimate.norm() / g.norm()))
+
+# %% tags=["hide-input"]
 drawing = Drawing(
     "Left: the loss along -g, its tangent and parabola. Right: larger batches' gradients point more alike.",
     9,
@@ -463,18 +474,12 @@ drawing = Drawing(
 left, right = drawing.subplots(1, 2)
 left.plot(rates, along, color=LIGHT[0], label=r"$L(w - \eta g)$")
 left.plot(rates, start - rates * pay, "--", color=LIGHT[1], label=r"$L - \eta\,|g|^2$")
-parabola = start - rates * pay + rates**2 / 2 * charge
 left.plot(rates, parabola, ":", color=LIGHT[2], lw=2, label=r"$\dots + \eta^2 g^T H g\, /\, 2$")
 left.set(xlabel="learning rate η", ylabel="loss after one step (nats)", ylim=(0.4, 3.2))
 left.legend(frameon=False, fontsize=9)
-draw = torch.Generator().manual_seed(0)
-for size in (1, 4, 16, 64, 256, 1024):
-    cosines = []
-    for _ in range(12):
-        estimate = loss_and_gradient(W0, torch.randperm(len(everything), generator=draw)[:size])[1]
-        cosines.append(float((estimate * g).sum() / estimate.norm() / g.norm()))
-    right.plot([size] * 12, cosines, "o", color=LIGHT[0], markersize=3)
-    right.plot(size, np.mean(cosines), "_", color=LIGHT[1], markersize=18, markeredgewidth=2)
+for size, values in cosines.items():
+    right.plot([size] * 12, values, "o", color=LIGHT[0], markersize=3)
+    right.plot(size, np.mean(values), "_", color=LIGHT[1], markersize=18, markeredgewidth=2)
 right.set(xscale="log", xlabel="images in the batch", ylabel="cosine with the full gradient", ylim=(0, 1.03))
 for axes in (left, right):
     plain_axes(axes)
@@ -659,6 +664,13 @@ schedules = {
     "0.3 / (1 + 0.1 t)": lambda t: 0.3 / (1 + 0.1 * t),
     "0.3 · 0.9^t": lambda t: 0.3 * 0.9**t,
 }
+last = {
+    name: np.mean([noisy_descent(rate, seed=s)[-100:] ** 2 for s in range(40)]) ** 0.5
+    for name, rate in schedules.items()
+}
+print("distance from the minimum at the end:", {name: round(float(d), 3) for name, d in last.items()})
+
+# %% tags=["hide-input"]
 drawing = Drawing(
     "Three schedules: a constant rate keeps a cloud, 1/t closes it, a fast decay stops early.",
     9,
@@ -671,11 +683,6 @@ for place, (name, rate) in enumerate(schedules.items()):
     axes.set_title(name, fontsize=9, color=INK)
     axes.set(xlabel="step", ylim=(-1.6, 4.2), ylabel="w" if place == 0 else "")
     plain_axes(axes)
-last = {
-    name: np.mean([noisy_descent(rate, seed=s)[-100:] ** 2 for s in range(40)]) ** 0.5
-    for name, rate in schedules.items()
-}
-print("distance from the minimum at the end:", {name: round(float(d), 3) for name, d in last.items()})
 drawing
 
 # %% [markdown]
@@ -796,7 +803,7 @@ if not (is_mnist and lab.full):
     lab.figure("D2", "the same with pixels in [0, 1]", unscaled_tests[-1], between=(84, 92), on=here)
     lab.figure("D2", "5 epochs at rate 0.1: accuracy in %", fast_tests[-1], between=(92, 98), on=here)
 
-# %%
+# %% tags=["hide-input"]
 drawing = Drawing(
     "Loss of four trainings by images seen; by rate times steps the small rates lie on one curve.",
     9,
@@ -860,6 +867,13 @@ drawing
 
 
 # %%
+row = int(np.flatnonzero(y_test == 5)[0])
+with torch.no_grad():
+    maps = {depth: net[:depth](x_of_test[row : row + 1])[0].numpy() for depth in (0, 2, 3, 5, 6)}
+    probabilities = net(x_of_test[row : row + 1]).softmax(1)[0].numpy()
+
+
+# %% tags=["hide-input"]
 def tiles(maps, across):
     """(C, H, W) as one picture, a blank line between the maps."""
     channels, height, width = maps.shape
@@ -870,7 +884,6 @@ def tiles(maps, across):
     return sheet
 
 
-row = int(np.flatnonzero(y_test == 5)[0])
 drawing = Drawing(
     "A five in the network: image, 10 maps of 24, pooled to 12, 20 maps of 8, pooled to 4, ten scores.",
     10,
@@ -884,12 +897,10 @@ stages = (
     (5, "conv, ReLU\n20×8×8", 4),
     (6, "max-pool\n20×4×4", 4),
 )
-with torch.no_grad():
-    for axes, (depth, title, across) in zip(panels, stages, strict=False):
-        axes.imshow(tiles(net[:depth](x_of_test[row : row + 1])[0].numpy(), across), cmap="gray_r")
-        axes.set_title(title, fontsize=8, color=INK)
-        axes.axis("off")
-    probabilities = net(x_of_test[row : row + 1]).softmax(1)[0].numpy()
+for axes, (depth, title, across) in zip(panels, stages, strict=False):
+    axes.imshow(tiles(maps[depth], across), cmap="gray_r")
+    axes.set_title(title, fontsize=8, color=INK)
+    axes.axis("off")
 panels[-1].barh(range(10), probabilities, color=LIGHT[0])
 panels[-1].set_title("linear, softmax\n10", fontsize=8, color=INK)
 panels[-1].set(yticks=range(10), xlim=(0, 1), xlabel="probability")
@@ -947,7 +958,7 @@ lab.figure(
 )
 
 
-# %%
+# %% tags=["hide-input"]
 GRID = np.linspace(-1.25, 1.25, 240)
 PLANE = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
 
@@ -1225,6 +1236,8 @@ lab.figure(
 # %%
 own = {"W": 0.01 * np.random.default_rng(0).standard_normal((2, 3)), "b": np.zeros(3)}
 linear = trained(linear_slope, own, X, 200)
+
+# %% tags=["hide-input"]
 drawing = Drawing(
     "Left: a linear classifier's three wedges. Right: its objective on 300 spirals, and the published one.",
     8.4,
@@ -1414,7 +1427,7 @@ else:
 # sectors of 120°, whatever the weights. Only the points move: the network unrolls the spiral until every
 # arm lies in its sector.
 
-# %%
+# %% tags=["hide-input"]
 TRIANGLE = np.array(
     [[0, 1], [-np.sqrt(0.75), -0.5], [np.sqrt(0.75), -0.5]]
 )  # where a score of each class points to
@@ -1445,7 +1458,7 @@ panels[0, 0].set_ylabel("the plane", fontsize=9, color=INK)
 panels[1, 0].set_ylabel("the scores", fontsize=9, color=INK)
 drawing
 
-# %%
+# %% tags=["hide-input"]
 drawing = Drawing(
     "The objective by steps: a plateau at ln 3, a fall, a rest near the linear classifier, a second fall.",
     8,
@@ -1558,7 +1571,7 @@ lab.figure(
 )
 lab.figure("D5", "regions at the end", at_end, between=(200, 5051), on=spiral_here)
 
-# %%
+# %% tags=["hide-input"]
 grey = LinearSegmentedColormap.from_list("awake", ["#ffffff", "#9fb4c7"], N=6)
 drawing = Drawing(
     "The creases of 100 units: at the start all meet in the origin, at the end they lie around the arms.",
@@ -1640,6 +1653,7 @@ for name, (first, second) in starts.items():
     ]
     arrived[name] = params
 
+# %% tags=["hide-input"]
 drawing = Drawing(
     "Four starts: from 0 nothing moves, 0.01 waits at ln 3, 1 begins far above it, He falls at once.",
     8,
