@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nablab.api.prediction import Predictions, predict
     from nablab.api.preparing import import_data, prepare
     from nablab.api.records import delete_run, list_runs, results, show_run
-    from nablab.api.reproducing import Reproduction, reproduce
+    from nablab.api.reproducing import PlannedReproduction, Reproduction, plan_reproduction, reproduce
     from nablab.api.showing import ShownData, show_data
     from nablab.api.sources import fetch, load, sources
     from nablab.api.trained import TrainedRun
@@ -53,6 +53,7 @@ _HOMES = {
     "LessonRuns": "nablab.api.lessons",
     "NablabError": "nablab.errors",
     "PlannedComparison": "nablab.api.planning",
+    "PlannedReproduction": "nablab.api.reproducing",
     "Predictions": "nablab.api.prediction",
     "Recipe": "nablab.training.recipe",
     "Reproduction": "nablab.api.reproducing",
@@ -79,6 +80,7 @@ _HOMES = {
     "make_dataset": "nablab.data.dataset",
     "open_lesson": "nablab.api.lessons",
     "plan": "nablab.api.planning",
+    "plan_reproduction": "nablab.api.reproducing",
     "predict": "nablab.api.prediction",
     "prepare": "nablab.api.preparing",
     "preset": "nablab.training.recipe",
@@ -110,6 +112,7 @@ __all__ = [
     "LessonRuns",
     "NablabError",
     "PlannedComparison",
+    "PlannedReproduction",
     "Predictions",
     "Recipe",
     "Reproduction",
@@ -138,6 +141,7 @@ __all__ = [
     "make_dataset",
     "open_lesson",
     "plan",
+    "plan_reproduction",
     "predict",
     "prepare",
     "preset",

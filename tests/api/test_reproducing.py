@@ -118,6 +118,44 @@ def test_the_pages_hold_what_was_run(tmp_path: Path) -> None:
     assert done._repr_html_().startswith("<table>")
 
 
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planned(**more: object) -> dict[tuple[str, float], tuple[int, int]]:
+        plan = nablab.plan_reproduction("digits", seeds=2, epochs=1, out=tmp_path / "out", **more)
+        assert all((one.seconds is not None) == bool(one.missing) for one in plan.rows)
+        return {(one.row.name, one.figure.fraction): (one.there, one.missing) for one in plan.rows}
+
+    new = {
+        ("line", 0.5): 2,
+        ("line", 1.0): 2,
+        ("two", 1.0): 2,
+        ("near", 1.0): 1,
+        ("cloud", 1.0): 0,
+        ("future", 1.0): 0,
+    }
+    assert planned() == {key: (0, missing) for key, missing in new.items()}
+    assert not (tmp_path / "out").exists()
+    options = {"preset": "handout", "seeds": 1, "epochs": 1, "progress": False}
+    nablab.reproduce("digits", rows=["near"], seeds=2, epochs=1, out=tmp_path / "out", progress=False)
+    nablab.compare(["net_linear"], "digits", fractions=[0.5], out=tmp_path / "alike", **options)
+    found = planned(trained=[tmp_path / "alike"])
+    assert found[("near", 1.0)] == (1, 0)
+    assert found[("line", 0.5)] == (1, 0), "what was trained elsewhere is taken as it is"
+    assert found[("line", 1.0)] == (0, 2)
+
+    arguments = ["reproduce", "digits", "--rows", "two,cloud", "--dry-run", "--out", str(tmp_path / "cli")]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "3 runs to do: about " in shown
+    assert "not a network" in shown
+    assert main([*arguments, "--time-limit", "0.000001", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["seconds"] == 0
+    assert "the limit is 1.00 µs" in document["figures"][0]["reason"]
+    assert not (tmp_path / "cli").exists()
+
+
 def test_what_takes_too_long_is_left_out_and_done_with_more_time(tmp_path: Path) -> None:
     options = {
         "rows": ["line"],

@@ -11,11 +11,13 @@ from nablab.analysis.published import BOARDS, Figure, Published
 from nablab.api.planning import read_duration
 from nablab.api.sheet import Sheet, as_text
 from nablab.errors import UserError, did_you_mean
+from nablab.report import words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nablab.analysis.reproduction import Reproduced
+    from nablab.api.reproduction_work import PlannedFigure, ReproductionWork
 
 
 class Reproduction:
@@ -67,6 +69,72 @@ class Reproduction:
         return self.sheet._repr_html_()
 
 
+class PlannedReproduction:
+    """What a reproduction would do, and how long it would take. Shows itself."""
+
+    def __init__(self, folder: Path, data: str, rows: tuple[PlannedFigure, ...]) -> None:
+        self.folder = folder
+        self.data = data
+        self.rows = rows
+
+    @property
+    def seconds(self) -> float:
+        """Expected time of all that is missing, one run after the other."""
+        return sum(row.missing * (row.seconds or 0.0) for row in self.rows)
+
+    @cached_property
+    def sheet(self) -> Sheet:
+        """A line a figure: theirs, our model, runs that are there and missing, and what one takes."""
+        headings = ("row", "model", "data", "theirs", "done", "to do", "time a run", "remark")
+        lines = tuple(
+            (
+                one.row.name,
+                one.row.reference or words.NOTHING,
+                words.share(one.figure.fraction),
+                words.percent(one.figure.accuracy, one.figure.digits - 2),
+                str(one.there) if one.there else words.NOTHING,
+                str(one.missing) if one.missing else words.NOTHING,
+                words.seconds(one.seconds),
+                one.reason or ("our guess of the model" if one.row.guess else ""),
+            )
+            for one in self.rows
+        )
+        runs = words.count(sum(one.missing for one in self.rows), "run")
+        time = f"about {words.seconds(self.seconds)} one after the other"
+        note = f"{runs} to do: {time}; results would go to {self.folder}"
+        return Sheet(headings, lines, notes=(note,), right=frozenset(headings[2:-1]))
+
+    def document(self) -> dict[str, Any]:
+        """Every figure as plain data, as `--dry-run --json` prints it; times in seconds."""
+        return {
+            "folder": str(self.folder),
+            "seconds": self.seconds,
+            "figures": [
+                {
+                    "row": one.row.name,
+                    "reference": one.row.reference,
+                    "source": one.row.source,
+                    "fraction": one.figure.fraction,
+                    "published": one.figure.accuracy,
+                    "done": one.there,
+                    "missing": one.missing,
+                    "seconds": one.seconds,
+                    "reason": one.reason,
+                }
+                for one in self.rows
+            ],
+        }
+
+    def __rich__(self) -> RenderableType:
+        return self.sheet
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return self.sheet._repr_html_()
+
+
 def reproduce(
     data: str = "fashion-mnist",
     *,
@@ -102,19 +170,62 @@ def reproduce(
     Raises:
         UserError: unknown data, rows or fractions; a folder that holds the same rows trained otherwise.
     """
+    chosen = choose_rows(data, rows, fractions)
+    work = _work(data, seeds, epochs, time_limit, jobs, trained, out, progress)
+    done = Reproduction(work.folder, data, tuple(work.run(chosen)))
+    done.write()
+    return done
+
+
+def plan_reproduction(
+    data: str = "fashion-mnist",
+    *,
+    rows: Sequence[str] = (),
+    fractions: Sequence[float] | None = None,
+    seeds: int = 3,
+    epochs: int | None = None,
+    time_limit: str | float | None = None,
+    jobs: int | Literal["auto"] = 1,
+    trained: Sequence[str | Path] = (),
+    out: str | Path | None = None,
+) -> PlannedReproduction:
+    """What `reproduce` would do with the same arguments, and how long it would take.
+
+    A few steps of every model are run to measure that; nothing is written.
+
+    Raises:
+        UserError: as `reproduce`.
+    """
+    chosen = choose_rows(data, rows, fractions)
+    work = _work(data, seeds, epochs, time_limit, jobs, trained, out, progress=False)
+    return PlannedReproduction(work.folder, data, tuple(work.plan(chosen)))
+
+
+def _work(
+    data: str,
+    seeds: int,
+    epochs: int | None,
+    time_limit: str | float | None,
+    jobs: int | Literal["auto"],
+    trained: Sequence[str | Path],
+    out: str | Path | None,
+    progress: bool,
+) -> ReproductionWork:
     from nablab.api.reproduction_work import ReproductionWork
     from nablab.api.sources import load, reference_of
 
-    chosen = choose_rows(data, rows, fractions)
-    folder = Path("runs") / f"reproduce-{data}" if out is None else Path(out)
     dataset = load(data)
-    work = ReproductionWork(
-        folder, dataset, reference_of(dataset), seeds, epochs, jobs,
-        None if time_limit is None else read_duration(time_limit), progress, tuple(map(Path, trained)),
-    )  # fmt: skip
-    done = Reproduction(folder, data, tuple(work.run(chosen)))
-    done.write()
-    return done
+    return ReproductionWork(
+        folder=Path("runs") / f"reproduce-{data}" if out is None else Path(out),
+        dataset=dataset,
+        reference=reference_of(dataset),
+        seeds=seeds,
+        epochs=epochs,
+        jobs=jobs,
+        limit=None if time_limit is None else read_duration(time_limit),
+        progress=progress,
+        trained=tuple(map(Path, trained)),
+    )
 
 
 def choose_rows(

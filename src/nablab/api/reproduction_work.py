@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nablab.analysis.published import RECIPES, Figure, Published
 from nablab.errors import UserError
-from nablab.report.words import seconds
+from nablab.report.words import count, seconds
 from nablab.training.recipe import Recipe, preset
 
 if TYPE_CHECKING:
@@ -34,6 +34,26 @@ class _Task:
     row: Published
     figure: Figure
     model: Model
+
+
+@dataclass(frozen=True)
+class PlannedFigure:
+    """What would be done for one published figure.
+
+    Attributes:
+        row, figure: the published figure.
+        there: runs of ours that are there already.
+        missing: runs that would be trained.
+        seconds: that one of them is expected to take; None where none is missing.
+        reason: why nothing would be trained; empty where something would, or where all is there.
+    """
+
+    row: Published
+    figure: Figure
+    there: int = 0
+    missing: int = 0
+    seconds: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +85,39 @@ class ReproductionWork:
         """Each figure with our runs, or the reason why there are none; in the order given."""
         from nablab.analysis.reproduction import Reproduced
 
-        found: dict[tuple[str, float], Reproduced] = {}
-        groups: dict[tuple[str, float], list[_Task]] = {}
-        for row, figure in chosen:
-            task, reason = self._task(row, figure)
-            if task is None:
-                found[row.name, figure.fraction] = Reproduced(row, figure, reason=reason)
-            else:
-                groups.setdefault((row.recipe, figure.fraction), []).append(task)
+        groups, reasons = self._groups(chosen)
+        found = {
+            key: Reproduced(*pair, reason=reasons[key]) for key, pair in _by_key(chosen) if key in reasons
+        }
         for (recipe, fraction), tasks in groups.items():
             for one in self._compare(recipe, fraction, tasks):
                 found[one.row.name, fraction] = one
-        return (found[row.name, figure.fraction] for row, figure in chosen)
+        return (found[key] for key, _ in _by_key(chosen))
+
+    def plan(self, chosen: Sequence[tuple[Published, Figure]]) -> Iterator[PlannedFigure]:
+        """What `run` would do for each figure; a few steps of every model are timed."""
+        groups, reasons = self._groups(chosen)
+        found = {
+            key: PlannedFigure(*pair, reason=reasons[key]) for key, pair in _by_key(chosen) if key in reasons
+        }
+        for (recipe, fraction), tasks in groups.items():
+            for one in self._foresee(recipe, fraction, tasks):
+                found[one.row.name, fraction] = one
+        return (found[key] for key, _ in _by_key(chosen))
+
+    def _groups(
+        self, chosen: Sequence[tuple[Published, Figure]]
+    ) -> tuple[dict[tuple[str, float], list[_Task]], dict[tuple[str, float], str]]:
+        """What can be tried here, by recipe and fraction; and by row and fraction why the rest cannot."""
+        groups: dict[tuple[str, float], list[_Task]] = {}
+        reasons = {}
+        for (name, fraction), (row, figure) in _by_key(chosen):
+            task, reason = self._task(row, figure)
+            if task is None:
+                reasons[name, fraction] = reason
+            else:
+                groups.setdefault((row.recipe, fraction), []).append(task)
+        return groups, reasons
 
     def _task(self, row: Published, figure: Figure) -> tuple[_Task | None, str]:
         from nablab.models.reference import resolve
@@ -96,11 +137,14 @@ class ReproductionWork:
         from nablab.analysis.reproduction import Reproduced, hold_against
         from nablab.analysis.results import load_results
 
-        out = self.folder / COMPARISONS / f"{recipe}-{fraction:g}"
+        out = self._folder(recipe, fraction)
         elsewhere = {task.row.name: self._trained(task, recipe, fraction) for task in tasks}
         missing = [task for task in tasks if not elsewhere[task.row.name]]
         plan = self._planned(out, recipe, fraction)
-        late = self._late(recipe, fraction, [task for task in missing if not _has(plan, task)])
+        late = {}
+        if self.limit is not None:
+            expected = self._expected(recipe, fraction, [task for task in missing if not _has(plan, task)])
+            late = {name: reason for name, each in expected.items() if (reason := self._too_long(each))}
         self._execute(out, recipe, fraction, plan, [task for task in missing if task.row.name not in late])
         results = load_results(out) if (out / "runs").is_dir() else None
         for task in tasks:
@@ -112,6 +156,29 @@ class ReproductionWork:
                 yield hold_against(row, figure, runs)
             else:
                 yield Reproduced(row, figure, reason=_failure(results, row.name))
+
+    def _foresee(self, recipe: str, fraction: float, tasks: Sequence[_Task]) -> Iterator[PlannedFigure]:
+        """What `_compare` would do."""
+        from nablab.analysis.results import load_results
+
+        out = self._folder(recipe, fraction)
+        plan = self._planned(out, recipe, fraction)
+        results = load_results(out) if (out / "runs").is_dir() else None
+        elsewhere = {task.row.name: len(self._trained(task, recipe, fraction)) for task in tasks}
+        missing = [task for task in tasks if not elsewhere[task.row.name]]
+        expected = self._expected(recipe, fraction, missing)
+        for task in tasks:
+            name = task.row.name
+            there = elsewhere[name] or (len(results.done(name)) if results else 0)
+            each = expected.get(name, ())[there:]
+            reason = "" if _has(plan, task) else self._too_long(each)
+            if reason or not each:
+                yield PlannedFigure(task.row, task.figure, there, reason=reason)
+            else:
+                yield PlannedFigure(task.row, task.figure, there, len(each), each[0])
+
+    def _folder(self, recipe: str, fraction: float) -> Path:
+        return self.folder / COMPARISONS / f"{recipe}-{fraction:g}"
 
     def _trained(self, task: _Task, recipe: str, fraction: float) -> tuple[RunData, ...]:
         """Runs elsewhere of the same model on the same images by the same recipe; one a seed."""
@@ -151,19 +218,26 @@ class ReproductionWork:
             )
         return plan
 
-    def _late(self, recipe: str, fraction: float, tasks: Sequence[_Task]) -> dict[str, str]:
-        """Of these, those that would take longer than the limit, and what to say of them."""
-        if self.limit is None or not tasks:
+    def _expected(self, recipe: str, fraction: float, tasks: Sequence[_Task]) -> dict[str, tuple[float, ...]]:
+        """Seconds that each run of these is expected to take, by row."""
+        if not tasks:
             return {}
         plan = self._plan(self.folder / COMPARISONS / "not-there", recipe, fraction, tasks, calibrate=True)
-        late = {}
-        for task in tasks:
-            runs = [run for run in plan.runs if run.label == task.row.name]
-            each = [estimate.seconds(plan.epochs(run)) for run in runs if (estimate := plan.estimate(run))]
-            if sum(each) > self.limit:
-                about = f"about {seconds(sum(each))} for {len(runs)} run{'s' if len(runs) > 1 else ''}"
-                late[task.row.name] = f"{about}, and the limit is {seconds(self.limit)}"
-        return late
+        return {
+            task.row.name: tuple(
+                estimate.seconds(plan.epochs(run))
+                for run in plan.runs
+                if run.label == task.row.name and (estimate := plan.estimate(run))
+            )
+            for task in tasks
+        }
+
+    def _too_long(self, each: Sequence[float]) -> str:
+        """Why runs that take so long are left out; empty where they are within the limit."""
+        if self.limit is None or sum(each) <= self.limit:
+            return ""
+        about = f"about {seconds(sum(each))} for {count(len(each), 'run')}"
+        return f"{about}, and the limit is {seconds(self.limit)}"
 
     def _execute(
         self, out: Path, recipe: str, fraction: float, plan: Plan | None, tasks: Sequence[_Task]
@@ -207,6 +281,13 @@ class ReproductionWork:
         published = RECIPES[name]
         recipe = preset(published.preset).but(**published.changes)
         return recipe if self.epochs is None else recipe.but(epochs=self.epochs)
+
+
+def _by_key(
+    chosen: Sequence[tuple[Published, Figure]],
+) -> Iterator[tuple[tuple[str, float], tuple[Published, Figure]]]:
+    """With the name of the row and the fraction, which tell one figure from all others."""
+    return (((row.name, figure.fraction), (row, figure)) for row, figure in chosen)
 
 
 def _comparable(recipe: dict[str, Any]) -> dict[str, Any]:

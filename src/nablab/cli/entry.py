@@ -97,6 +97,7 @@ _register(
 _register(
     "reproduce",
     "Train what others published figures of, and hold theirs against ours.",
+    "nablab reproduce fashion-mnist --dry-run",
     "nablab reproduce fashion-mnist --rows net_linear,lenet --fractions 0.01,0.1",
     "nablab reproduce fashion-mnist --time-limit 45m --out published",
 )

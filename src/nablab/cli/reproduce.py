@@ -24,6 +24,7 @@ def reproduce(
         str | None, option(RUNS, "Leave out rows that would take longer, all seeds together, e.g. 45m.")
     ] = None,
     jobs: Jobs = None,
+    dry_run: Annotated[bool, option(RUNS, "Only say what would run, and how long.")] = False,
     trained: Annotated[
         tuple[Path, ...],
         option(RESULTS, "Take what was trained alike in this folder; may be repeated.", metavar="DIR"),
@@ -34,19 +35,21 @@ def reproduce(
     """Train what others published figures of, and hold theirs against ours."""
     import nablab
 
-    more: dict[str, Any] = {} if jobs is None else {"jobs": jobs}
-    done = nablab.reproduce(
-        data,
-        rows=[row.strip() for text in rows for row in text.split(",")],
-        fractions=fractions,
-        seeds=seeds,
-        epochs=epochs,
-        time_limit=time_limit,
-        trained=trained,
-        out=out,
-        progress=not output.quiet,
-        **more,
-    )
+    asked: dict[str, Any] = {
+        "rows": [row.strip() for text in rows for row in text.split(",")],
+        "fractions": fractions,
+        "seeds": seeds,
+        "epochs": epochs,
+        "time_limit": time_limit,
+        "trained": trained,
+        "out": out,
+        **({} if jobs is None else {"jobs": jobs}),
+    }
+    if dry_run:
+        planned = nablab.plan_reproduction(data, **asked)
+        output.show(planned, planned.document())
+        return 0
+    done = nablab.reproduce(data, **asked, progress=not output.quiet)
     output.show(done, done.document())
     if not output.json:
         print(f"\npage      {done.folder / 'index.md'}")

@@ -16,7 +16,7 @@ from nablab.analysis.published import RECIPES
 from nablab.analysis.reproduction import LEVEL, Reproduced, Standing
 from nablab.report.tables import markdown_table, markdown_text
 from nablab.report.view_context import environment_values
-from nablab.report.words import NOTHING, percent, plus_minus, seconds, share
+from nablab.report.words import NOTHING, count, percent, plus_minus, seconds, share
 
 HEADERS = ("row", "data", "theirs", "ours", "n", "theirs lies", "their time", "our training", "remark")
 #: Those that are words.
@@ -164,6 +164,6 @@ def _recipes(rows: Sequence[Reproduced]) -> list[str]:
 def _environments(rows: Sequence[Reproduced]) -> list[str]:
     counted = Counter(environment_values(run.record.environment) for one in rows for run in one.runs)
     return [
-        markdown_text(f"{runs} runs: {'; '.join(f'{name}: {value}' for name, value in found)}.")
+        markdown_text(f"{count(runs, 'run')}: {'; '.join(f'{name}: {value}' for name, value in found)}.")
         for found, runs in counted.most_common()
     ]

@@ -20,6 +20,7 @@ from nablab.report.view_types import (
     RecipeView,
     RepeatView,
 )
+from nablab.report.words import count
 from nablab.runs.experiment import EXPERIMENT, read_experiment
 from nablab.runs.planned import fraction_text
 from nablab.runs.record import Environment, ModelRecord
@@ -74,7 +75,7 @@ def environment_values(environment: Environment) -> tuple[tuple[str, str], ...]:
         ("Python", environment.python),
         *sorted(environment.packages.items()),
         ("platform", environment.platform),
-        ("processor", f"{environment.cpu}, {environment.cores} cores"),
+        ("processor", f"{environment.cpu}, {count(environment.cores, 'core')}"),
         ("memory", f"{environment.memory_gib:.1f} GiB"),
         ("device", environment.device),
         ("threads a run", str(environment.threads)),
