@@ -1,7 +1,7 @@
 """How long the runs of a plan will take, and how much memory: from a few steps of each model, here and now.
 
-Estimates, not promises: an estimator's time is extrapolated from two small fits by a power law, and memory is
-counted from shapes.
+Estimates, not promises: an estimator's time is extrapolated from its last two fits, on ever more images, by a
+power law; and memory is counted from shapes.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ _STEPS = 12
 _WARM_UP = 2
 #: Images that are scored to time an evaluation.
 _SCORED = 256
-#: Training images of the two fits that time an estimator.
-_FITS = (256, 768)
+#: Seconds that the fits of one estimator may take, unless the first takes longer. More than the steps of a
+#: network: the larger the last fit, the less is left to extrapolate.
+_FITS_BUDGET = 5.0
+#: Training images of the first fit that times an estimator, and how many times as many the next one has.
+_FIRST_FIT, _NEXT_FIT = 256, 3
 #: With the training images, the time of a fit grows linearly at least, with their square at most (support
 #: vectors); that of a prediction not at all, or linearly (neighbours).
 _FIT_EXPONENTS = (1.0, 2.0)
@@ -90,7 +93,7 @@ def _time_network(plan: Plan, model: Model) -> _Pace:
 
 
 def _time_estimator(plan: Plan, model: Model) -> _Pace:
-    """Two fits on few images, and what they say about many."""
+    """Fits on ever more images, while there is time, and what they say about all."""
     from nablab.training.estimator_fit import fit
     from nablab.training.grid import fits
 
@@ -98,10 +101,11 @@ def _time_estimator(plan: Plan, model: Model) -> _Pace:
     model = replace(model, settings=())  # the first of its settings speaks for all
     sizes: list[int] = []
     fitting: list[float] = []
-    scoring: list[float] = []
-    for images in _FITS:
+    scoring: list[float] = []  # of one image
+    images, spent, following = _FIRST_FIT, 0.0, 0.0
+    while spent + following <= _FITS_BUDGET:
         data = _few(plan, images)
-        if sizes and (len(data.train) == sizes[-1] or fitting[-1] > MODEL_BUDGET / 4):
+        if sizes and len(data.train) == sizes[-1]:
             break
         try:
             fitted = fit(model, data, plan.recipe)
@@ -110,6 +114,8 @@ def _time_estimator(plan: Plan, model: Model) -> _Pace:
         sizes.append(len(data.train))
         fitting.append(fitted.fit_seconds)
         scoring.append(_scoring_seconds(fitted.scores, data))
+        took = fitting[-1] + _SCORED * scoring[-1]
+        spent, following, images = spent + took, took * _NEXT_FIT, images * _NEXT_FIT
     once = power_law(sizes, fitting, _FIT_EXPONENTS)
     return _Pace(image=power_law(sizes, scoring, _SCORE_EXPONENTS), fit=lambda images: times * once(images))
 
@@ -132,10 +138,10 @@ def _median_seconds(act: Callable[[], object], at_most: int) -> float:
 
 
 def power_law(sizes: Sequence[int], seconds: Sequence[float], exponents: tuple[float, float]) -> Growth:
-    """Seconds for any size, from one or two measurements: t = t_last (n / n_last)^p.
+    """Seconds for any size, through the last two measurements: t = t_last (n / n_last)^p.
 
     Args:
-        sizes: one or two, ascending.
+        sizes: one or more, ascending.
         seconds: measured at each.
         exponents: what p lies between; with one measurement it is in the middle.
 
@@ -145,8 +151,8 @@ def power_law(sizes: Sequence[int], seconds: Sequence[float], exponents: tuple[f
     64.0
     """
     exponent = sum(exponents) / 2
-    if len(sizes) == 2 and min(seconds) > 0:
-        exponent = math.log(seconds[1] / seconds[0]) / math.log(sizes[1] / sizes[0])
+    if len(sizes) > 1 and min(seconds[-2:]) > 0:
+        exponent = math.log(seconds[-1] / seconds[-2]) / math.log(sizes[-1] / sizes[-2])
     exponent = min(max(exponent, exponents[0]), exponents[1])
     return lambda size: float(seconds[-1] * (size / sizes[-1]) ** exponent)
 
