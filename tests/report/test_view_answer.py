@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 
 from nablab.analysis.comparison import Pair
 from nablab.analysis.results import load_results
+from nablab.analysis.verdicts import verdicts
 from nablab.report.view import comparison_view
 from nablab.report.view_answer import headline
 from nablab.runs.store import RunFolder
@@ -136,3 +138,19 @@ def test_notes_tell_how_much_data_and_how_it_was_judged(factory, answer):
     )
     assert "Epochs: 4." in notes
     assert notes[-1].startswith("Models share a rank where their difference is not significant: level 5 %")
+    assert re.search(
+        r"At 10 % that took a lead of \d+\.\d points, by pair; more seeds need less\.$", notes[-1]
+    )
+
+
+def test_the_lead_that_counts_is_what_significance_took(factory, tmp_path):
+    factory.write_comparison(tmp_path, [factory.BIG, factory.SMALL, factory.LINEAR], fractions=(0.01, 0.1))
+    results = load_results(tmp_path)
+    pairs = verdicts(results, 0.1)
+    note = comparison_view(results).notes[-1]
+    least, most = (float(text) for text in re.search(r"lead of ([\d.]+) to ([\d.]+) points", note).groups())
+    assert "At 10 % that took" in note
+    for pair in pairs:
+        lead = 100 * abs(pair.difference)
+        assert lead <= most + 0.1 if pair.verdict == "tie" else lead >= least - 0.1
+    assert least < most

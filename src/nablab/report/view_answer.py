@@ -217,4 +217,22 @@ def _note_statistics(results: Results, pairs: Pairs) -> str:
     return (
         "Models share a rank where their difference is not significant: level "
         f"{share(ALPHA)} over {count(decided, 'pair')} (Holm), with seeds and test images as chance{fixed}."
+        f"{_lead_that_counts(pairs)}"
     )
+
+
+def _lead_that_counts(pairs: Pairs) -> str:
+    """How large a difference had to be at the largest fraction: few seeds see large ones only."""
+    fraction = max(
+        fraction for fraction, family in pairs.items() if any(pair.p is not None for pair in family)
+    )
+    leads = sorted(
+        50 * (pair.high - pair.low)
+        for pair in pairs[fraction]
+        if pair.high is not None and pair.low is not None
+    )
+    if not leads:
+        return ""
+    least, most = (f"{lead:.1f}" for lead in (leads[0], leads[-1]))
+    needed = least if least == most else f"{least} to {most}"
+    return f" At {share(fraction)} that took a lead of {needed} points, by pair; more seeds need less."
