@@ -231,6 +231,38 @@ def test_a_formula_that_is_none_is_told_with_its_lab(small_lab, tmp_path: Path) 
     assert (tmp_path / "lab-c.ipynb").exists()
 
 
+def test_work_in_an_opened_lab_is_never_replaced(small_lab, tmp_path: Path, monkeypatch, capsys) -> None:
+    small_lab()
+    monkeypatch.chdir(tmp_path)
+    path = nablab.open_lesson("c")
+    assert nablab.run_lessons("c", pages=False, progress=False).ok  # nobody has worked in it yet
+    work = read(path)
+    work.cells[-1].source += "\nanswer = 42"
+    nbformat.write(work, path)
+    before = path.read_bytes()
+    assert main(["lesson", "run", "b", "c", "--no-pages"]) == 2
+    assert "lab-c.ipynb is not as nablab wrote it: it may hold your work" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert not (tmp_path / "lab-b.ipynb").exists()  # said before anything ran
+    path.write_text("someone's notes", encoding="utf-8")
+    with pytest.raises(UserError, match="not as nablab wrote it"):
+        run_lesson("c", tmp_path)
+
+
+def test_what_a_run_of_another_version_left_is_replaced(small_lab, tmp_path: Path) -> None:
+    small_lab("# %%\n1 + 1")
+    run_lesson("c", tmp_path, page=False)
+    small_lab("# %%\n2 + 2")
+    assert "2 + 2" in run_lesson("c", tmp_path, page=False).notebook.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_runs(small_lab, tmp_path: Path) -> None:
+    small_lab("# %%\nimport time\ntime.sleep(60)")
+    (tmp_path / "file").touch()
+    with pytest.raises(nablab.NablabError, match="cannot make the folder"):
+        run_lesson("c", tmp_path / "file", limit=3)
+
+
 def test_an_unknown_lab_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no lab 'x'"):
         nablab.run_lessons("c", "x", out=tmp_path)

@@ -13,6 +13,7 @@ from nablab.api.sheet import Sheet, as_text
 from nablab.errors import NablabError
 from nablab.lessons.catalog import LESSONS, lesson
 from nablab.lessons.execute import LessonRun, run_lesson
+from nablab.lessons.notebook import check_place
 from nablab.lessons.notebook import open_lesson as write_lesson
 from nablab.report import words
 
@@ -102,19 +103,22 @@ def run_lessons(
         letters: which; without any, all five.
         full: with whole data sets where they are here, at the size of the hand-outs; else with what ships
             with nablab, in a minute each.
-        out: the folder for `lab-a.ipynb`, `lab-a.html`, ...; files of an earlier run are replaced.
+        out: the folder for `lab-a.ipynb`, `lab-a.html`, ...; files of an earlier run are replaced, a notebook
+            that somebody worked in is not.
         pages: writes the HTML pages, too.
         time_limit: what one lab may take, e.g. `"10m"` or seconds.
         progress: shows a bar a lab.
 
     Raises:
-        UserError: there is no such lab.
+        UserError: there is no such lab, or a notebook of its name that somebody worked in; nothing was run.
         NablabError: the folder cannot be written to, or a formula in a lab is not understood.
     """
     from nablab.api.progress import work_bars
 
     wanted = [lesson(letter) for letter in _named(letters)]
     limit = None if time_limit is None else read_duration(time_limit)
+    for one in wanted:
+        check_place(one.letter, out)
     began, runs = time.monotonic(), []
     for one in wanted:
         with work_bars(show=progress) as tell:

@@ -14,7 +14,7 @@ from nablab import atomic
 from nablab.errors import NablabError
 from nablab.lessons.catalog import Lesson, lesson
 from nablab.lessons.figures import MIME, MODE, Figure, Mode
-from nablab.lessons.notebook import file_name, lesson_notebook
+from nablab.lessons.notebook import check_place, file_name, lesson_notebook, sign
 
 #: The environment variable that names the folder in which labs keep what they trained.
 RESULTS = "NABLAB_LAB_RESULTS"
@@ -87,21 +87,23 @@ def run_lesson(
 
     Args:
         letter: which.
-        folder: where to write; files of an earlier run are replaced.
+        folder: where to write; files of an earlier run are replaced, those that somebody worked in are not.
         mode: quick (what ships with nablab, in a minute) or full (whole data sets, where they are there).
         page: writes the HTML page, too.
         limit: seconds after which it is stopped.
         on_cell: is told how many cells ran, and of how many.
 
     Raises:
-        UserError: there is no such lab.
+        UserError: there is no such lab, or a notebook of its name that somebody worked in; nothing was run.
         NablabError: the folder cannot be written to.
     """
     from nablab.lessons.page import write_page
     from nablab.report.notebook_run import notebook_text
 
     of, folder = lesson(letter), Path(folder)
+    check_place(of.letter, folder)
     notebook = lesson_notebook(of.letter)
+    sign(notebook)
     began = monotonic()
     stopped = _run(notebook, mode, limit, on_cell)
     seconds = monotonic() - began

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from hashlib import sha256
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from nablab import atomic
-from nablab.errors import NablabError, UserError
+from nablab.errors import CannotWrite, NablabError, UserError
 from nablab.lessons.catalog import lesson
+
+#: Where a notebook's metadata say what its cells were when a run wrote it.
+_RUN = "nablab"
 
 
 def source(letter: str) -> str:
@@ -61,6 +66,48 @@ def open_lesson(letter: str, folder: Path | str = ".") -> Path:
         raise UserError(f"{path} is already there, and stays as it is; move it away, or name another folder")
     atomic.write_text(path, notebook_text(lesson_notebook(letter)))
     return path
+
+
+def sign(notebook: Any) -> None:
+    """Note in a notebook's metadata what its cells are, so that a later run knows whether they were edited."""
+    notebook.metadata[_RUN] = {"cells": _digest(notebook)}
+
+
+def check_place(letter: str, folder: Path | str) -> None:
+    """See, before a lab runs for a minute or for hours, that it can be written without anybody losing work.
+
+    Raises:
+        UserError: a notebook of that name is there, and somebody has worked in it.
+        CannotWrite: the folder cannot be made, or not be written to.
+    """
+    path = Path(folder) / file_name(letter)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise CannotWrite(f"the folder {path.parent} cannot be written to; name another one (--out)")
+    if path.exists() and not _is_ours(path, letter):
+        raise UserError(
+            f"{path} is not as nablab wrote it: it may hold your work, and a run would replace it; "
+            "name another folder (--out), or move it away"
+        )
+
+
+def _is_ours(path: Path, letter: str) -> bool:
+    """Whether a notebook has the cells of the lab, or those that a run of any version left there."""
+    nbformat: Any = import_module("nbformat")
+    try:
+        there = nbformat.read(path, as_version=4)
+        signed = there.metadata.get(_RUN, {}).get("cells")
+    except Exception:  # nbformat raises whatever its parts do: that is no notebook of ours
+        return False
+    return _digest(there) in (signed, _digest(lesson_notebook(letter)))
+
+
+def _digest(notebook: Any) -> str:
+    cells = [(cell.cell_type, cell.source.rstrip()) for cell in notebook.cells]
+    return sha256(repr(cells).encode()).hexdigest()
 
 
 def file_name(letter: str, suffix: str = ".ipynb") -> str:
