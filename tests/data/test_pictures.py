@@ -1,11 +1,13 @@
 """Folders of pictures: every format, upright, grouped, and refused by name where something is wrong."""
 
+import os
 import subprocess
 import sys
 import threading
 import time
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,32 @@ def test_train_and_test_folders_are_kept_apart(tmp_path: Path) -> None:
     dataset = load(str(tmp_path))
     assert np.bincount(dataset.y_train).tolist() == [5, 5]
     assert np.bincount(dataset.y_test).tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "Validation"])
+def test_what_validates_elsewhere_trains(tmp_path: Path, validation: str) -> None:
+    """As in lists: left out unseen, or taken for a class, it would be worse."""
+    for part, count in (("training", 5), (validation, 2), ("testing", 3)):
+        fill(tmp_path / part, count)
+    dataset = load(tmp_path)
+    assert dataset.classes == ("blue", "red")
+    assert np.bincount(dataset.y_train).tolist() == [7, 7]
+    assert np.bincount(dataset.y_test).tolist() == [3, 3]
+    for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
+        assert [tuple(pixels[:, 0, 0]) for pixels in x] == [COLORS[dataset.classes[label]] for label in y]
+
+
+def test_parts_are_no_classes(tmp_path: Path) -> None:
+    fill(tmp_path / "train", 5)
+    fill(tmp_path / "val", 5)
+    with pytest.raises(UserError, match=r"has train and val, and no test; .*call it test"):
+        load(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "test")
+    assert len(load(tmp_path).x_test) == 10
+    for path in (tmp_path / "test").rglob("*.png"):
+        path.rename(tmp_path / "test" / path.name)
+    with pytest.raises(UserError, match=r"test: holds no picture in a folder of its class, such as 'blue'"):
+        load(tmp_path)
 
 
 def test_folders_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
@@ -205,6 +233,39 @@ def test_hidden_files_and_files_that_are_no_pictures_are_left_out(tmp_path: Path
     (folder / "red" / "more").mkdir()
     Image.new("RGB", (6, 6)).save(folder / "red" / "more" / "a.png")
     assert load(folder).fingerprint != expected
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "photos")
+    expected = load(folder).fingerprint
+    (folder / "red").rename(tmp_path / "elsewhere")
+    (folder / "red").mkdir()
+    (folder / "red" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(folder / "red")
+    assert load(folder).fingerprint == expected
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fill(tmp_path)
+    (folder / "red" / "more").mkdir()
+    scan = os.scandir
+
+    def refusing(path: Path | str) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "more":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(UserError, match=r"red/more: cannot be read \(Permission denied\)"):
+        load(folder)
+
+
+def test_pictures_that_pillow_does_not_read_are_not_passed_over(tmp_path: Path) -> None:
+    """A telephone saves some as HEIC: half of a class would be missing."""
+    folder = fill(tmp_path)
+    (folder / "red" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(UserError, match=r"red/IMG_1.HEIC: .heic is not read; save it as .jpg or .png"):
+        load(folder)
 
 
 def bursts(folder: Path, count: int = 20, each: int = 4) -> Path:

@@ -40,6 +40,9 @@ _STRIP = 256  # rows
 # Formats that run another program (EPS), or that Pillow names without being able to decode them.
 _NOT_DECODED = frozenset({"EPS", "PDF", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"})
 
+# Pictures that Pillow alone does not read: errors name them, lest a part of a class is left out unseen.
+_CONVERTED = frozenset({".heic", ".heif", ".avif", ".jxl"})
+
 
 @dataclass(frozen=True)
 class Header:
@@ -68,7 +71,7 @@ def _formats() -> tuple[frozenset[str], tuple[str, ...]]:
 
 def is_picture_name(path: Path) -> bool:
     """Whether a file is a picture by its suffix; hidden files are none."""
-    return not path.name.startswith(".") and path.suffix.lower() in _formats()[0]
+    return not path.name.startswith(".") and path.suffix.lower() in _formats()[0] | _CONVERTED
 
 
 def read_header(path: Path) -> Header:
@@ -170,6 +173,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise UserError(_too_large(path, "far more pixels", MOST_PIXELS)) from error
     except Exception as error:  # decoders of broken files raise nearly anything
         reason = "not a picture" if isinstance(error, UnidentifiedImageError) else error
+        suffix = path.suffix.lower()
+        if suffix in _CONVERTED - _formats()[0]:
+            raise UserError(f"{path}: {suffix} is not read; save it as .jpg or .png, or remove it") from error
         raise UserError(f"{path}: cannot be read ({reason}); repair or remove it") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from nablab.data.sources.decoding import check_options, read_all
 from nablab.data.sources.listing import Listing, Rows, groups_by_name, in_order
 from nablab.data.sources.picture import is_picture_name
 from nablab.errors import UserError
+
+#: Subfolders of these names are parts of the data and no classes.
+_TRAIN, _TEST = {"train", "training"}, {"test", "testing"}
+_VALIDATION = {"val", "valid", "validation"}
 
 
 def load_pictures(
@@ -45,31 +50,34 @@ def load_pictures(
 def list_pictures(folder: Path, *, group: str | None = None) -> Listing:
     """The pictures in a folder whose subfolders are the classes.
 
-    With subfolders `train` and `test`, those hold the class folders; otherwise a stratified fifth is the
-    test set, the same each time. Pictures may lie deeper in a class folder; hidden files and files that are
-    no pictures by their suffix are left out.
+    With subfolders `train` and `test` (or `training` and `testing`), those hold the class folders, and so may
+    `validation` (`valid`, `val`), which counts as training: nablab cuts its own validation from that.
+    Otherwise a stratified fifth is the test set, the same each time. Pictures may lie deeper in a class
+    folder, also behind links; hidden files and files that are no pictures by their suffix are left out.
 
     Args:
         group: a regular expression searched for in file names: pictures for which its first group (or its
             whole match) is the same stay on one side of every split; one that does not match stands alone.
 
     Raises:
-        UserError: no class folders, fewer than two classes, no picture in one of them.
+        UserError: no class folders, fewer than two classes, no picture in one of them; parts without one to
+            test with; a folder that cannot be read.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder")
-    train_folder, test_folder = _parts(folder)
-    train = _scan(train_folder)
-    test = _scan(test_folder, classes=train.classes) if test_folder else None
-    files = (*train.files, *(test.files if test else ()))
-    in_test = np.arange(len(files)) >= len(train.files)
+    train_folders, test_folder = _parts(folder)
+    first = _scan(train_folders[0])
+    train = [first, *(_scan(more, classes=first.classes) for more in train_folders[1:])]
+    test = [_scan(test_folder, classes=first.classes)] if test_folder else []
+    files = tuple(file for scan in (*train, *test) for file in scan.files)
+    in_test = np.arange(len(files)) >= sum(len(scan.files) for scan in train)
     return Listing(
         name=folder.resolve().name or "pictures",
         place=folder,
         kind="folder",
         files=files,
-        labels=np.concatenate([train.labels, test.labels]) if test else train.labels,
-        classes=train.classes,
+        labels=np.concatenate([scan.labels for scan in (*train, *test)]),
+        classes=first.classes,
         in_test=in_test if test else None,
         groups=None if group is None else groups_by_name(files, group),
     )
@@ -93,12 +101,21 @@ def _subfolders(folder: Path) -> list[Path]:
     return [found[name] for name in in_order(list(found))]
 
 
-def _parts(folder: Path) -> tuple[Path, Path | None]:
-    """Where the class folders are: below `train` and `test`, or in the folder itself."""
-    by_name = {entry.name.lower(): entry for entry in _subfolders(folder)}
-    if "train" in by_name and "test" in by_name:
-        return by_name["train"], by_name["test"]
-    return folder, None
+def _parts(folder: Path) -> tuple[list[Path], Path | None]:
+    """Where the class folders are: below the parts that train and the one that tests, or in the folder."""
+    subfolders = _subfolders(folder)
+    train, validation, test = (
+        [entry for entry in subfolders if entry.name.lower() in names]
+        for names in (_TRAIN, _VALIDATION, _TEST)
+    )
+    if train and test:
+        return [*train, *validation], test[0]
+    if train and validation:
+        raise UserError(
+            f"{folder}: has {train[0].name} and {validation[0].name}, and no test; to test with the latter, "
+            "call it test (what validates, nablab cuts from what trains)"
+        )
+    return [folder], None
 
 
 def _scan(folder: Path, classes: tuple[str, ...] | None = None) -> _Scan:
@@ -122,13 +139,26 @@ def _scan(folder: Path, classes: tuple[str, ...] | None = None) -> _Scan:
         files += pictures
         labels += [known.index(entry.name)] * len(pictures)
     if not files:
-        raise UserError(f"{folder}: holds no picture")
+        raise UserError(
+            f"{folder}: holds no picture in a folder of its class, such as {known[0][:80]!r}; a picture "
+            "whose class is not known can neither train nor test"
+        )
     return _Scan(known, tuple(files), np.array(labels, dtype=np.int64))
 
 
 def _pictures_below(folder: Path) -> list[Path]:
     found = []
-    for root, folders, names in os.walk(folder):
+    met = set()
+    for root, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        place = os.path.realpath(root)
+        if place in met:  # a link leads back
+            folders.clear()
+            continue
+        met.add(place)
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(root, name) for name in names]
     return sorted(path for path in found if is_picture_name(path))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from error
