@@ -327,6 +327,30 @@ def test_frozen_and_unused_parameters_stay(data_for: DataFor) -> None:
     assert moved == {"used.weight", "used.bias"}
 
 
+class Overwriting(nn.Module):
+    """Writes over the images that it is given, as `nn.ReLU(inplace=True)` does where it is the first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(72, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(x.mul_(2).sub_(0.5).flatten(1))
+
+
+@pytest.mark.parametrize("tta", ["none", "flip"])
+def test_a_module_that_writes_over_its_input_changes_no_image(data_for: DataFor, tta: str) -> None:
+    recipe = Recipe(batch_size=16, tta=tta)
+    data = data_for(recipe)
+    kept = [part.all().copy() for part in (data.train, data.test)]
+    net = trained(module_model(Overwriting), data, recipe, 3)
+    first = net.scores(data.test.all())
+    np.testing.assert_array_equal(net.scores(data.test.all()), first)
+    net.scores(data.train.all())
+    for part, before in zip((data.train, data.test), kept, strict=True):
+        np.testing.assert_array_equal(part.all(), before)
+
+
 def test_bfloat16_trains_close_to_float32_and_scores_in_it(data_for: DataFor) -> None:
     recipe = Recipe(batch_size=16, precision="bfloat16")
     data = data_for(recipe)

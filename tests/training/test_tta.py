@@ -83,6 +83,16 @@ def test_mirrors_are_averaged() -> None:
     assert first_column(x).tolist() == [[(0 + 2) / 2, (3 + 5) / 2]]
 
 
+def test_the_mirror_is_that_of_the_image_as_it_came() -> None:
+    """Whatever a user's module writes over."""
+
+    def scores(x: np.ndarray) -> np.ndarray:
+        x *= 2
+        return x[:, 0, :, 0]
+
+    assert tta.averaged(scores, "flip")(np.array([[[[1.0, 3.0]]]], np.float32)).tolist() == [[4.0]]
+
+
 def test_features_have_no_mirror(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="tta 'flip' is for images; these samples are features"):
         nablab.plan(["mlp"], "spiral", tta="flip")

@@ -115,8 +115,9 @@ class TorchTrainable:
 
     def _plain_scores(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         size = _SCORED_AT_ONCE[self._device.type]
+        # Copies: what a user's module writes over must not be the images that are kept.
         pieces = [
-            to_array(self._logits(self._measured, self._arrive(x[start : start + size])))
+            to_array(self._logits(self._measured, self._arrive(x[start : start + size].copy())))
             for start in range(0, len(x), size)
         ]
         return np.concatenate(pieces) if pieces else np.empty((0, self._classes), np.float32)

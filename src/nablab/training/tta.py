@@ -25,7 +25,8 @@ def averaged(scores: Callable[[Floats], Floats], tta: TtaName) -> Callable[[Floa
         return scores
 
     def both(x: Floats) -> Floats:
-        return (scores(x) + scores(np.ascontiguousarray(x[..., ::-1]))) / np.float32(2)
+        mirrored = np.ascontiguousarray(x[..., ::-1])  # before a user's module may write over x
+        return (scores(x) + scores(mirrored)) / np.float32(2)
 
     return both
 
