@@ -1,6 +1,6 @@
 """Write docs/results/ from a finished comparison: our figures beside the hand-out's, with the proof.
 
-    nablab compare --preset handout --fractions 0.01,0.1,1 --epochs 8 --seeds 2 --jobs 1 --out handout
+    nablab compare --preset handout --fractions 0.01,0.1,1 --epochs 8 --seeds 3 --jobs 2 --out handout
     python tools/results_page.py handout
 
 Every figure of ours is read from the records in the folder. The hand-out's are those of its own table
@@ -42,8 +42,8 @@ Accuracy in % on the 10,000 test images, mean ± standard deviation over n seeds
 steps only, mean over seeds. The hand-out's figures are single runs, on a tenth of the test images but for its
 whole training set. How many epochs they took is not stated, and its times include testing, on another
 machine: times are not to be held against each other. Which LeNet and which FashionCNN the hand-out means is
-[our guess](../../guide/models.md). Its other three networks are the student's own; ours stand there. One
-thread a run; the machine's other core did other work, so times are upper bounds."""
+[our guess](../../guide/models.md). Its other three networks are the student's own; ours stand there. Two
+runs at a time, one thread each, with other work beside them now and then: times are upper bounds."""
 
 PROOF = """\
 The {download}`executed notebook <delivery.ipynb>` shows all networks with their curves, matrices, costs and
@@ -126,7 +126,7 @@ def tables(view: ComparisonView) -> list[str]:
 def table_row(row: RowView, cell: CellView) -> str:
     published = PUBLISHED.get((row.label, cell.fraction))
     theirs = f"{100 * published.accuracy:.1f} %" if published else "–"
-    its_time = f"{published.seconds} s" if published else "–"
+    its_time = seconds(published.seconds) if published else "–"
     ours = plus_minus(cell.accuracy, cell.accuracy_sd)
     cells = (f"`{row.label}`", number(row.parameters), number(row.macs), ours, str(cell.n))
     return f"| {' | '.join((*cells, theirs, seconds(cell.train_seconds), its_time))} |"

@@ -69,6 +69,7 @@ def environment() -> Environment:
         "seconds": words.seconds,
         "bytes": words.bytes_,
         "listed": words.listed,
+        "unbroken": words.unbroken,
         "shape": shape_text,
     }
     made.globals["nothing"] = words.NOTHING

@@ -95,6 +95,15 @@ def times(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
 
 
+def unbroken(text: str) -> str:
+    """With a number and its unit or spread on one line: spaces that no line ends at.
+
+    >>> unbroken("91.8 ± 0.3 % of 10 points").split(" ")
+    ['91.8\\xa0±\\xa00.3\\xa0%', 'of', '10', 'points']
+    """
+    return text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def count(n: int, what: str) -> str:
     """
     >>> count(1, "run"), count(1200, "run")
