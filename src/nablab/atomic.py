@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from nablab.errors import CannotWrite
@@ -28,12 +30,17 @@ def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
     """Let `writer` fill a temporary file beside `path`, then put it in place.
 
     For libraries that insist on writing files themselves (safetensors, NumPy archives).
-    The temporary file keeps the suffix of `path`, since some of them go by it.
+    The temporary file keeps the suffix of `path`, since some of them go by it. A link stays, and what it
+    leads to is written; `/dev/stdout`, `/dev/null` and other things that are no files are written into.
 
     Raises:
         CannotWrite: as `write_bytes`.
     """
     path = Path(path)
+    if _is_stream(path):
+        _write_into(path, writer)
+        return
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +52,8 @@ def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         temporary = None
-        _sync(path.parent)
+        with suppress(OSError):  # the file is in place; some network file systems cannot sync a folder
+            _sync(path.parent)
     except OSError as error:
         raise CannotWrite(
             f"cannot write {path}: {error.strerror or error}; what was there is unchanged"
@@ -67,6 +75,26 @@ def is_unfinished(name: str, of: Iterable[str]) -> bool:
         name.startswith(f".{path.stem}.") and name.endswith(path.suffix) and name != f".{path.name}"
         for path in map(Path, of)
     )
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it is a device, a pipe or a socket, which renaming a file to it would replace."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _write_into(path: Path, writer: Callable[[Path], object]) -> None:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / f"whole{path.suffix}"
+            writer(whole)
+            with path.open("wb") as stream:
+                stream.write(whole.read_bytes())
+    except OSError as error:
+        raise CannotWrite(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _write(path: Path, content: bytes) -> None:
