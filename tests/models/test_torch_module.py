@@ -140,6 +140,7 @@ class Returns(nn.Module):
         (Returns(lambda y: y.argmax(1)), r"Net returns int64 of shape \(2,\)"),
         (Returns(lambda y: (y, y)), "Net returns tuple"),
         (Returns(lambda y: y.softmax(1)), "Net returns probabilities; leave out its softmax"),
+        (Returns(lambda y: y.squeeze()), r"Net returns float32 of shape \(5,\) for 1 image \(1, 12, 12\)"),
         (nn.Flatten(), r"Net returns float32 of shape \(2, 144\)"),
         (Returns(lambda y: y).requires_grad_(False), "Net has no parameter to train"),
         (torch.zeros(3), "Net is Tensor, not a torch.nn.Module"),

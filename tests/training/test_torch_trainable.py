@@ -328,7 +328,7 @@ def test_frozen_and_unused_parameters_stay(data_for: DataFor) -> None:
 
 
 class Overwriting(nn.Module):
-    """Writes over the images that it is given, as `nn.ReLU(inplace=True)` does where it is the first layer."""
+    """Writes over the images that it is given, as `nn.ReLU(inplace=True)` does where it comes first."""
 
     def __init__(self) -> None:
         super().__init__()

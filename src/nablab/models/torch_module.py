@@ -17,7 +17,9 @@ __all__ = ["check_module", "describe", "trace_graph"]
 
 
 def check_module(module: object, input_shape: Shape, classes: int, name: str) -> nn.Module:
-    """The module itself, once it has shown on a trial batch that it returns logits (N, classes).
+    """The module itself, once it has shown on two images, and on one, that it returns logits (N, classes).
+
+    One alone is what a prediction is timed on, and what code that squeezes its output goes wrong on.
 
     Args:
         name: what to call it in errors.
@@ -29,22 +31,27 @@ def check_module(module: object, input_shape: Shape, classes: int, name: str) ->
     if not isinstance(module, nn.Module):
         raise UserError(f"{name} is {type(module).__name__}, not a torch.nn.Module")
     with at_rest(module):
-        scores = module(trial_batch(module, input_shape))
+        two = trial_batch(module, input_shape)
+        for images in (two.clone(), two[:1].clone()):  # a module may write over its input
+            _check_scores(module(images), len(images), input_shape, classes, name)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise UserError(f"{name} has no parameter to train")
+    return module
+
+
+def _check_scores(scores: object, images: int, input_shape: Shape, classes: int, name: str) -> None:
     wanted = f"logits of shape (N, {classes})"
     if not isinstance(scores, Tensor):
         raise UserError(
             f"{name} returns {type(scores).__name__} for images {input_shape}; it must return {wanted}"
         )
-    if scores.shape != (TRIAL, classes) or not scores.is_floating_point():
+    if scores.shape != (images, classes) or not scores.is_floating_point():
         raise UserError(
             f"{name} returns {str(scores.dtype).removeprefix('torch.')} of shape {tuple(scores.shape)} for "
-            f"{TRIAL} images {input_shape}; it must return {wanted}"
+            f"{images} image{'' if images == 1 else 's'} {input_shape}; it must return {wanted}"
         )
     if bool((scores >= 0).all() and ((scores.sum(1) - 1).abs() < 1e-4).all()):
         raise UserError(f"{name} returns probabilities; leave out its softmax, so that it returns {wanted}")
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise UserError(f"{name} has no parameter to train")
-    return module
 
 
 def describe(module: nn.Module, input_shape: Shape) -> tuple[LayerRow, ...]:

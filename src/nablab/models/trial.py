@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 Shape = tuple[int, ...]
 
-#: Images in a trial: two, since code that squeezes its output goes wrong on one only.
+#: Images in a trial: two, since some code goes wrong on one only.
 TRIAL = 2
 
 
