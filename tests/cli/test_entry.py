@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -150,3 +155,50 @@ def test_an_interrupt_and_a_bug_have_their_codes(
     assert (code, err) == (1, "nablab: ZeroDivisionError: a b (--debug shows where)\n")
     with pytest.raises(ZeroDivisionError):
         main(["inspect", "--debug"])
+
+
+def command(tmp_path: Path, words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A line of the shell, in a folder of its own; `nablab` is this one."""
+    return subprocess.run(
+        ["bash", "-c", f'nablab() {{ "{sys.executable}" -m nablab "$@"; }}; {words}'],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
+    done = command(tmp_path, "( nablab inspect; echo $? >&2 ) | true")
+    assert done.stderr == "0\n"
+
+
+def test_what_is_to_be_written_is_written_also_when_nobody_reads(
+    digits_results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import nablab
+    from nablab.cli.compare import finish
+    from nablab.cli.options import OutputOptions
+
+    folder = shutil.copytree(digits_results, tmp_path / "results")
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", encoding="utf-8") as broken:
+        monkeypatch.setattr(sys, "stdout", broken)
+        assert finish(nablab.results(folder), OutputOptions(), notebook=False) == 0
+    assert (folder / "report.html").exists()
+
+
+def test_a_closed_stdout_is_no_traceback(tmp_path: Path) -> None:
+    done = command(tmp_path, "nablab inspect lenet5 >&-; echo $?; nablab inspect lenett >&-; echo $?")
+    assert done.stdout == "0\n2\n"
+    assert done.stderr.count("\n") == 1
+
+
+def test_characters_that_stdout_lacks(tmp_path: Path) -> None:
+    done = command(tmp_path, "nablab inspect lenet5", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "61,706" in done.stdout
+    printing = "from nablab.cli.options import OutputOptions; OutputOptions(json=True).show('', ['±'])"
+    done = command(tmp_path, f'"{sys.executable}" -c "{printing}"', PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout) == ["±"]

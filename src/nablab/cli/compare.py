@@ -93,14 +93,14 @@ def finish(comparison: Comparison, output: OutputOptions, notebook: bool) -> int
     """Print the result, then write what is delivered; 1 when a run failed."""
     if not output.json:
         output.show(comparison, {})
-        print()
+        output.show("", {})
     writers = {"report": comparison.report} | ({"notebook": comparison.notebook} if notebook else {})
     delivered = {}
     for what, write in writers.items():
         with output.working(f"writing the {what}"):
             delivered[what] = str(write())
         if not output.json:
-            print(f"{what:<9} {delivered[what]}", flush=True)
+            output.show(f"{what:<9} {delivered[what]}", {})
     if output.json:
         output.show(comparison, comparison.document() | delivered)
     return 1 if comparison.failures else 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -117,6 +118,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: those of this process) spell; returns the exit code."""
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
+    _prepare_streams()
     try:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -137,6 +139,14 @@ def main(words: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(f"{type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1)
+
+
+def _prepare_streams() -> None:
+    """A stream that was closed (`>&-`, a service) takes everything; one that lacks a character writes `?`."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _usage(error: CycloptsError, words: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -147,18 +147,17 @@ class OutputOptions:
     debug: Annotated[bool, Parameter(help="Show the traceback of an error.")] = False
 
     def show(self, result: RenderableType, document: object) -> None:
-        """Print `result` for people, or `document` for programs."""
-        if self.json:
-            print(json.dumps(document, indent=2, ensure_ascii=False))
-            return
-        if isinstance(result, str):  # as it is: a path in it is to be copied, and is no markup
-            print(result)
-            return
-        from rich.console import Console
+        """Print `result` for people, or `document` for programs.
 
-        # In a file or a pipe nothing is narrow, and a table should not lose its columns.
-        apart = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-        Console(width=PIPE_WIDTH if apart else None).print(result)
+        Where nobody reads any more (`| head`), nothing is printed, and the command goes on with its work.
+        """
+        with _reader_may_leave():
+            if self.json:
+                print(_json_text(document))
+            elif isinstance(result, str):  # as it is: a path in it is to be copied, and is no markup
+                print(result)
+            else:
+                _print_rich(result)
 
     def working(self, what: str) -> AbstractContextManager[object]:
         """Says on a terminal what is being done, for as long as it takes; nothing elsewhere."""
@@ -167,6 +166,37 @@ class OutputOptions:
         from rich.console import Console
 
         return Console(stderr=True).status(what)
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _json_text(document: object) -> str:
+    """JSON with its characters as they are, or as escapes where stdout has no place for one of them."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=2)
+    return text
+
+
+def _print_rich(result: RenderableType) -> None:
+    from rich.console import Console
+
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:  # it would end the process
+            raise BrokenPipeError
+
+    # In a file or a pipe nothing is narrow, and a table should not lose its columns.
+    apart = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    Printer(width=PIPE_WIDTH if apart else None).print(result)
 
 
 def check_alone(what: str, models: Sequence[str], images: DataOptions, asked: Mapping[str, Any]) -> None:
