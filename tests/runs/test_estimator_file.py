@@ -11,6 +11,7 @@ import pytest
 from sklearn.utils.discovery import all_estimators
 
 from nablab.data import load
+from nablab.errors import UserError
 from nablab.models.estimators import ESTIMATORS
 from nablab.runs.estimator_file import read_estimator, write_estimator
 from nablab.runs.record import RunRecord
@@ -61,3 +62,20 @@ def test_every_classifier(name: str, owner: Any, tmp_path: Path) -> None:
         estimator.set_params(**{key: value for key, value in SMALL.items() if key in estimator.get_params()})
         estimator.fit(X, Y)
         same(estimator, back(estimator, tmp_path))
+
+
+def test_a_file_damaged_anywhere_is_refused_in_a_line(tmp_path: Path) -> None:
+    back(ESTIMATORS["logistic_regression"].make(0).fit(X, Y), tmp_path)
+    path, rng = tmp_path / "estimator.skops", np.random.default_rng(0)
+    whole = path.read_bytes()
+    refused = []
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_estimator(tmp_path, cast(RunRecord, None))
+        except UserError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all(str(path) in line for line in refused)

@@ -130,6 +130,44 @@ def test_predictions_that_are_not_there_or_damaged(run: RunFolder) -> None:
         run.predictions()
 
 
+def test_predictions_damaged_anywhere(run: RunFolder) -> None:
+    rng = np.random.default_rng(0)
+    run.path.mkdir()
+    scores = rng.normal(size=(200, 10)).astype(np.float32)
+    run.write_predictions(Predictions(rng.integers(0, 10, 200), scores, np.arange(200)))
+    path = run.path / "predictions.npz"
+    whole = path.read_bytes()
+    refused = []
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] = rng.integers(256)
+        path.write_bytes(damaged[: rng.integers(1, len(whole))] if rng.random() < 0.3 else damaged)
+        try:
+            run.predictions()
+        except UserError as error:
+            refused.append(str(error))
+    assert len(refused) > 200
+    assert all(str(path) in line for line in refused)
+    np.save(path.with_suffix(".npy"), scores)
+    path.with_suffix(".npy").rename(path)
+    with pytest.raises(UserError, match="cannot read"):
+        run.predictions()
+
+
+@pytest.mark.parametrize(
+    ("y", "scores", "indices"),
+    [(3, (2, 3), 3), (3, (3,), 3), (3, (3, 3), 2)],
+)
+def test_predictions_that_do_not_fit_together(
+    run: RunFolder, y: int, scores: tuple[int, ...], indices: int
+) -> None:
+    run.path.mkdir()
+    said = Predictions(np.zeros(y, np.int64), np.zeros(scores, np.float32), np.arange(indices))
+    run.write_predictions(said)
+    with pytest.raises(UserError, match=r"predictions\.npz is damaged"):
+        run.predictions()
+
+
 def test_an_archive_of_objects_is_refused(run: RunFolder) -> None:
     run.path.mkdir()
     objects = np.array([{"a": 1}], dtype=object)

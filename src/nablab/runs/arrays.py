@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -79,5 +78,5 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[Array, ...]:
             return tuple(archive[name] for name in names)
     except FileNotFoundError:
         raise UserError(f"no {path.name} in {path.parent}; the run has not finished") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+    except Exception as error:  # NumPy, zipfile and zlib raise whatever their parts do on a damaged file
+        raise UserError(f"cannot read {path}: {str(error) or type(error).__name__}") from error

@@ -107,8 +107,11 @@ def _read_skops(folder: Path) -> Any:
         return loads(content, trusted=list(TRUSTED))
     except FileNotFoundError:
         raise UserError(f"no {ESTIMATOR} in {folder}; the run has not finished") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read {folder / ESTIMATOR}: {error}") from error
+    except UserError:
+        raise
+    except Exception as error:  # skops raises whatever its parts do on a damaged file
+        reason = str(error) or type(error).__name__
+        raise UserError(f"cannot read {folder / ESTIMATOR}: {reason}") from error
 
 
 def _write_features(folder: Path, features: Any) -> int:

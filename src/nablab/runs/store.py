@@ -157,6 +157,11 @@ class RunFolder:
             UserError: the run has none, or the file is damaged.
         """
         y, scores, indices = read_arrays(self.path / PREDICTIONS, ("y", "scores", "indices"))
+        if scores.ndim != 2 or not y.shape == indices.shape == scores.shape[:1]:
+            raise UserError(
+                f"{self.path / PREDICTIONS} is damaged: its arrays are not of as many test images: "
+                f"labels {y.shape}, scores {scores.shape}, positions {indices.shape}"
+            )
         return Predictions(y, scores, indices)
 
     def write_predictions(self, predictions: Predictions) -> None:
