@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nablab.analysis.results import load_results
+from nablab.grading.claims import check_tables
 from nablab.grading.notebook import Cell
 from nablab.grading.outline import Names, Place
 from nablab.grading.prose import check_prose
@@ -103,13 +106,38 @@ RIGHT, WRONG, NONE = (1, 0), (1, 1), (0, 0)
         ("The mlp has dropout of 25 %.", NONE),
         ("The mlp confuses 8s with 9s.", NONE),
         ("Nearly everything is 99 % certain.", NONE),
+        ("The mlp improves the accuracy by 3.2 % over net_linear.", NONE),
+        ("The mlp has 10 % more parameters than I thought.", NONE),
+        ("Of the mlp, 85 % of its parameters are in the first layer.", NONE),
+        ("In the mlp, 30 % of the ReLUs are off for an image.", NONE),
+        ("The mlp was right about 80 % of the shirts.", NONE),
+        ("The mlp is 3 % ahead.", NONE),
+        ("The gap between train and test accuracy of the mlp is 0.6 %.", NONE),
+        ("With augmentation the mlp sees images shifted by up to 10 %.", NONE),
+        ("The mlp takes 12 s per epoch on my laptop.", NONE),
+        ("All seeds of the mlp together took 2 min 30 s.", NONE),
+        ("The loss of the mlp is 2.303 at the start.", NONE),
+        ("The test accuracy of the mlp is 87,3 %.", NONE),
+        ("The mlp classifies {a:.1f} % of the test images correctly.", RIGHT),
+        ("The mlp classifies {other:.1f} % of the test images correctly.", WRONG),
+        ("The accuracy of the mlp over all classes is {a:.1f} %.", RIGHT),
+        ("The mlp reaches {a:.1f} % after 2 epochs.", RIGHT),
+        ("The mlp: train accuracy {train:.1f} %, test accuracy {a:.1f} %.", (2, 0)),
+        ("The mlp: train accuracy {train:.1f} %, test accuracy {other:.1f} %.", (2, 1)),
+        ("Train and test accuracy of the mlp are {train:.1f} % and {a:.1f} %.", (2, 0)),
+        ("The mlp has 7.510 parameters.", RIGHT),
+        ("The mlp has 7 510 parameters.", RIGHT),
+        ("The mlp has 7\u202f510 parameters.", RIGHT),
+        ("The mlp has 6 510 parameters.", WRONG),
+        ("The mlp has 1e999 parameters.", WRONG),
     ],
 )
 def test_sentences(truths, sentence, what):
     mlp, linear = (truths.view.section(name).row.main.accuracy for name in ("mlp", "net_linear"))
     text = sentence.format(
-        a=100 * mlp, share=mlp, error=100 * (1 - mlp), apart=100 * (mlp - linear), other=100 * linear
-    )
+        a=100 * mlp, share=mlp, error=100 * (1 - mlp), apart=100 * (mlp - linear), other=100 * linear,
+        train=100 * truths.values("mlp", "train accuracy")[-1],
+    )  # fmt: skip
     assert found(truths, text) == what, text
 
 
@@ -121,3 +149,61 @@ def test_a_sentence_about_several_models(truths):
     assert found(truths, f"The mlp has {linear:.1f} %, net_linear {mlp:.1f} %.") == (2, 2)
     assert found(truths, f"I like the mlp. It reaches {mlp:.1f} %.") == (1, 0)
     assert found(truths, f"It reaches {linear:.1f} %.", model="mlp") == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "what"),
+    [
+        ("params (k)", "7.51", RIGHT),
+        ("params (k)", "6.51", WRONG),
+        ("MACs [millions]", "0.0074", RIGHT),
+        ("parameters", "7.510", RIGHT),
+        ("parameters", "7 510", RIGHT),
+        ("parameters (x10^3)", "7.51", NONE),
+        ("accuracy (%)", "{a:.1f}", RIGHT),
+        ("accuracy", "{comma} %", RIGHT),
+        ("accuracy", "99,1 %", WRONG),
+        ("accuracy", "{a:.2f} ± {sd:.2f} %", (2, 0)),
+        ("published accuracy", "99.1 %", NONE),
+        ("accuracy gain", "3.2 %", NONE),
+        ("time (ms)", "{ms:.0f}", RIGHT),
+        ("time (ms)", "{ms:.0f}00", WRONG),
+        ("time (min)", "{minutes:.6f}", RIGHT),
+        ("time per epoch", "12 s", NONE),
+        ("batch size", "64", NONE),
+        ("max epochs", "20", NONE),
+        ("epochs", "20", WRONG),
+    ],
+)
+def test_headings_say_of_what_and_in_which_unit(truths, header, cell, what):
+    main = truths.view.section("mlp").row.main
+    accuracy, seconds = 100 * main.accuracy, main.train_seconds
+    text = cell.format(
+        a=accuracy, comma=f"{accuracy:.1f}".replace(".", ","), sd=100 * main.accuracy_sd / 2**0.5,
+        ms=1000 * seconds, minutes=seconds / 60,
+    )  # fmt: skip
+    assert in_table(truths, f"| model | {header} |\n| :-- | --: |\n| mlp | {text} |") == what
+
+
+def in_table(truths, source, kind="markdown"):
+    names = Names(truths.results.labels)
+    done = check_tables(Place(Cell(1, kind, source), (), ""), truths, names)
+    return done.numbers, len(done.findings)
+
+
+def test_tables_of_others_and_rows_of_changed_models_are_left_alone(truths):
+    rule = "\n| :-- | --: |\n"
+    assert in_table(truths, f"Published by the hand-out:\n\n| model | accuracy |{rule}| mlp | 55 % |") == NONE
+    assert in_table(truths, f"| model | accuracy |{rule}| mlp with augmentation | 99 % |") == NONE
+
+
+def test_html_in_a_text_and_raw_cells_are_read_too(truths):
+    page = "<table><tr><th>model<th>accuracy<tr><td>mlp<td>99.1 %</table>"
+    assert in_table(truths, page) == WRONG
+    assert in_table(truths, "| model | accuracy |\n|-|-|\n| mlp | 99.1 % |", "raw") == WRONG
+
+
+def test_thousands_of_tables_take_no_time():
+    began = time.monotonic()
+    assert len(list(markdown_tables("| a |\n| - |\n" * 20_000))) > 0
+    assert time.monotonic() - began < 10

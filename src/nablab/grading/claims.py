@@ -25,14 +25,36 @@ _COLUMNS = (
     (r"\bval\w*[ _-]*loss", "validation loss"),
     (r"loss", "test loss"),
     (r"acc(ura|\b|\.)|\btest score", "accuracy"),
-    (r"\blowest\b|\bmin\b", "lowest"),
-    (r"\bhighest\b|\bmax\b", "highest"),
+    (r"^(lowest|min(imum)?\.?)$", "lowest"),
+    (r"^(highest|max(imum)?\.?)$", "highest"),
     (r"\bepochs\b", "epochs"),
     (r"\btime\b|\bseconds\b|elapsed|\bfit\b|^training$|^wall$|predict|1 image|1 of 256", "time"),
     (r"^stored$|\bsize\b|\bdisk\b", "stored"),
 )
 
-_SHARES = ("accuracy", "train accuracy", "validation accuracy", "lowest", "highest", "by class")
+#: Columns and tables of what others published, and of what no record has.
+_ELSEWHERE = re.compile(
+    r"hand-?out|publish|paper|literature|reported|expected|target|chance|baseline|differen|delta|δ|gain|change|"
+    r"improve|\bdrop|\bper\b(?!\s*cent)|\bepoch\b|max\w*\W+epochs|total (?!param|mac|flop)|all seeds|"
+    r"top-?\d|balanced|cross|function",
+    re.IGNORECASE,
+)
+#: A row of a model that was changed is not that model's.
+_CHANGED = re.compile(r"\+|\b(with|without|no|plus|minus|vs|against)\b|augment|dropout|train", re.IGNORECASE)
+
+#: `params (k)`, `time [min]`, `MACs in millions`.
+_UNIT = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|\bin\s+([^\s]+)\s*$")
+
+_COUNTS = ("parameters", "MACs", "FLOPs")
+_SHARES = (
+    "accuracy",
+    "some accuracy",
+    "train accuracy",
+    "validation accuracy",
+    "lowest",
+    "highest",
+    "by class",
+)
 
 
 def check_tables(place: Place, truths: Truths, names: Names) -> Compared:
@@ -52,8 +74,9 @@ def check_tables(place: Place, truths: Truths, names: Names) -> Compared:
 
 
 def _tables(cell: Cell) -> Iterator[Table]:
-    if cell.kind == "markdown":
+    if cell.kind != "code":
         yield from markdown_tables(cell.source)
+        yield from html_tables(cell.source)
     for output in cell.outputs:
         yield from markdown_tables(output.texts.get("text/markdown", ""))
         yield from html_tables(output.texts.get("text/html", ""))
@@ -98,8 +121,9 @@ class Claim:
         shown = sorted(set(self.truths(truths)), key=lambda truth: abs(truth - self._readings()[-1].value))
         values = ", ".join(dict.fromkeys(_text(self.quantity, value) for value in shown[:4]))
         at = "" if self.fraction is None else f" at {100 * self.fraction:g} %"
+        whose = " or ".join(plain(model, 60) for model in self.models)
         return (
-            f"{' or '.join(plain(model, 60) for model in self.models)}{at}: {self.quantity} "
+            f"{whose}{at}: {self.quantity.removeprefix('some ')} "
             f"{self.bound and f'{self.bound} '}{plain(self.said.text, 40)}; recomputed {values}"
         )
 
@@ -113,13 +137,17 @@ class Claim:
     def _readings(self) -> list[Quantity]:
         """The number as it stands; a share without a sign also as per cent."""
         said = self.said
+        if self.quantity in _COUNTS and re.fullmatch(r"\d{1,3}(\.\d{3})+", said.text):
+            return [said, replace(said, value=float(said.text.replace(".", "")), half=0.5)]  # `7.510`
+        if self.quantity == "time" and re.match(r"\d{1,3},\d{3}(?!,)", said.text):
+            return [said, replace(said, value=said.value / 1000, half=said.half / 1000)]  # `1,234 s`
         if self.quantity in (*_SHARES, "error", "difference") and not said.unit:
             return [said, replace(said, value=said.value / 100, half=said.half / 100)]
         return [said]
 
 
 def _text(quantity: str, value: float) -> str:
-    if quantity in (*_SHARES, "error", "difference", "epoch accuracy"):
+    if quantity in (*_SHARES, "error", "difference", "spread"):
         return percent(value, 2)
     if quantity in (*TIMES, "time"):
         return seconds(value)
@@ -131,6 +159,8 @@ def _text(quantity: str, value: float) -> str:
 def _claims(table: Table, truths: Truths, names: Names) -> Iterator[Claim]:
     if {"layer", "parameters"} <= {header.lower() for header in table.headers}:
         return  # its rows are layers, and a layer may be called as a model is (`K`)
+    if re.search(r"hand-?out|publish|paper|literature", table.title, re.IGNORECASE):
+        return
     fractions = truths.view.fractions
     columns = [_column(header, fractions) for header in table.headers]
     of_table = _fraction(table.title, fractions)
@@ -140,19 +170,49 @@ def _claims(table: Table, truths: Truths, names: Names) -> Iterator[Claim]:
         if len(named) != 1:
             continue  # nobody's row, or a comparison of two
         where, model = named[0]
+        if row[where] not in names.labels and _CHANGED.search(row[where]):
+            continue
         for place, cell in enumerate(row[: len(columns)]):
             quantity, fraction = columns[place]
             if place != where and quantity:
-                yield from _of_cell(cell, model, quantity, fraction or of_table)
+                scaled = _scaled(quantities(_pointed(cell, quantity)), table.headers[place], quantity)
+                yield from _of_cell(cell, scaled, model, quantity, fraction or of_table)
 
 
-def _of_cell(cell: str, model: str, quantity: str, fraction: float | None) -> Iterator[Claim]:
-    said = quantities(cell)
+def _pointed(cell: str, quantity: str) -> str:
+    """A cell whose numbers have a decimal point: `87,3 %` and `0,873`, but not `7,510` parameters."""
+    if quantity in _COUNTS:
+        cell = re.sub(r"(?<=\d)\s(?=\d{3}(?!\d))", ",", cell)
+    decimals = r"\d+" if quantity in _SHARES else r"(?<=0,)\d+|\d{1,2}|\d{4,}"
+    return re.sub(rf"(?<![\d.,])(\d+),({decimals})(?![\d.,])", r"\1.\2", cell)
+
+
+def _scaled(said: list[Quantity], header: str, quantity: str) -> list[Quantity]:
+    """Numbers without a unit of their own in the unit that their heading names; none where it is unknown."""
+    found = _UNIT.search(header)
+    named = (found[1] or found[2] or "") if found else ""
+    if not named or quantity in _SHARES or quantity not in (*_COUNTS, "time", "stored"):
+        return said
+    unit = quantities(f"1 {named.removesuffix('s') if named.endswith('ions') else named}")
+    if len(unit) == 1 and (unit[0].unit or unit[0].value != 1):
+        scale, sign = unit[0].value, unit[0].unit
+        return [
+            one if one.unit else replace(one, value=one.value * scale, half=one.half * scale, unit=sign)
+            for one in said
+        ]
+    return [] if re.search(r"\d|[×x*^]|^(thou|mill|bill)", named) else said
+
+
+def _of_cell(
+    cell: str, said: list[Quantity], model: str, quantity: str, fraction: float | None
+) -> Iterator[Claim]:
     if quantity == "by unit":  # the course's own table: `66.5 %, 1.03 s` under a share of the data
         for one in said:
             if one.unit in ("%", "s"):
                 yield Claim((model,), "accuracy" if one.unit == "%" else "time", one, fraction)
         return
+    if quantity == "stored" and not all(one.unit == "B" for one in said):
+        return  # `size` may be anything's
     spread = "±" in cell or "+/-" in cell
     for position, one in enumerate(said):
         if position == 0:
@@ -168,7 +228,9 @@ def _in_seconds(said: Quantity, quantity: str) -> Quantity:
 def _column(header: str, fractions: Sequence[float]) -> tuple[str, float | None]:
     """What a column holds, and at which fraction; empty for what is not known."""
     fraction = _fraction(header, fractions)
-    lowered = header.lower()
+    lowered = _UNIT.sub("", header.lower()).strip() if _UNIT.sub("", header).strip() else header.lower()
+    if _ELSEWHERE.search(header):
+        return "", None
     for pattern, quantity in _COLUMNS:
         if re.search(pattern, lowered):
             return quantity, fraction

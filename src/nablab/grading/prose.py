@@ -31,7 +31,25 @@ _ROUGHLY = re.compile(
 #: `86.7 % for mlp`, `a test accuracy of 86.7 % with the mlp`.
 _LEADS_ON = re.compile(r"^[\s,)]*(\w+\s+){0,3}(for|by|with|of|from|in|using)\s+(the\s+|my\s+)?[`*]*$")
 _OF_DATA = re.compile(r"^\s*(of|from)\s+(the\s+|all\s+|its\s+)*(train\w*|data|images|samples|set)\b")
+#: `97 % of the test images` is an accuracy; `30 % of its units`, `10 % more`, `3 % ahead` are none.
+_OF_ELSE = re.compile(
+    r"^\s*(more|less|fewer|higher|lower|better|worse|smaller|larger|bigger|faster|slower|cheaper|ahead|behind|"
+    r"apart|improvement|increase|decrease|gain|drop|rise|loss|difference|gap|interval|"
+    r"(of|from)\s+(?!(the\s+|all\s+|its\s+)*test\b))"
+)
+#: `better by 3 %`, `a gap of 3 %`, `misclassifies 3 %`.
+_BY = re.compile(
+    r"\b(by|within)\s+((about|around|only|some|up to|nearly|almost|over|more than|less than|at most)\s+)*$|"
+    r"\b(gains?|gained|loses?|lost|adds?|added|uses?|used|saves?|saved|misclassif\w*)\s+(\w+\s+)?$|"
+    r"\b(gap|difference|spread|gains?|improvement|increase|decrease|drop|deviation|margin|lead|variance|std|"
+    r"range|interval|advantage)\b(?![^.]*\b(to|at|reach\w*|accuracy of)\s*$)[^.]*$"
+)
 _AFTER_SHARE = re.compile(r"\b(at|with|from|to|using|on|only|just|and|,)\s*(the\s+)?$", re.IGNORECASE)
+
+_PARTS = re.compile(r"\b(train\w*|valid\w*|epochs?)\b", re.IGNORECASE)
+#: Times of a part, or of several: no record has them.
+_OTHER_TIME = re.compile(r"\b(epochs?|steps?|batch\w*|total|altogether|together|all|both|each|seeds)\b")
+_EARLY = re.compile(r"\b(epochs?|start|begin\w*|initial\w*|first|untrained|lowest|minimum|least|best)\b")
 
 _LONGEST_SENTENCE = 2000
 #: Between paragraphs, and before items of lists, headings and rows of tables; also inside of quotations.
@@ -50,7 +68,7 @@ def check_prose(place: Place, truths: Truths, names: Names) -> Compared:
 
 
 def _paragraphs(place: Place) -> Iterator[str]:
-    texts = [place.cell.source] if place.cell.kind == "markdown" else []
+    texts = [place.cell.source] if place.cell.kind != "code" else []
     texts += [
         out.texts.get("text/markdown") or out.texts["text/plain"]
         for out in place.cell.outputs
@@ -71,14 +89,17 @@ def _claims(paragraph: str, place: Place, truths: Truths, names: Names) -> Itera
         sentence = with_units(sentence)
         mentions = names.found(sentence)
         found = quantities(sentence)
+        ended = 0
         for position, one in enumerate(found):
+            beginning, ended = ended, one.start + len(one.text)
             spread = sentence[: one.start].endswith("±")
             if spread or any(start <= one.start < end for start, end, _ in mentions):
                 continue
             models = _models(sentence, one, mentions, found) or ((spoken_of,) if spoken_of else ())
             if models:
                 following = found[position + 1].start if position + 1 < len(found) else len(sentence)
-                yield from _claim(sentence, one, models, mentions, following, truths)
+                between = slice(beginning, following)
+                yield from _claim(sentence, one, models, mentions, between, truths)
         named = {label for _, _, label in mentions}
         if named:
             spoken_of = named.pop() if len(named) == 1 else ""
@@ -107,12 +128,15 @@ def _claim(
     one: Quantity,
     models: tuple[str, ...],
     mentions: list[tuple[int, int, str]],
-    following: int,
+    between: slice,
     truths: Truths,
 ) -> Iterator[Claim]:
-    before = sentence[max(0, one.start - 60) : one.start]
-    after = sentence[one.start + len(one.text) : min(following, one.start + len(one.text) + 60)]
+    """What a number claims, by the words between the numbers before and after it."""
+    before = sentence[max(between.start, one.start - 60) : one.start]
+    after = sentence[one.start + len(one.text) : min(between.stop, one.start + len(one.text) + 60)]
     quantity = _quantity(one, before.lower(), after.lower(), truths)
+    if quantity == "accuracy" and _PARTS.search(sentence) and not re.search(r"\btest", before + after):
+        quantity = "some accuracy"  # of which images is not said beside it
     if quantity == "difference":
         models = tuple(dict.fromkeys(label for _, _, label in mentions))
     if not quantity or (quantity == "difference" and len(models) < 2):
@@ -121,7 +145,7 @@ def _claim(
     if _ROUGHLY.search(before):
         one = Quantity(one.value, max(4 * one.half, 0.02 * abs(one.value)), one.unit, one.text, one.start)
     fraction = None
-    if quantity in ("accuracy", "train accuracy", "validation accuracy", "test loss"):
+    if quantity in ("accuracy", "some accuracy", "train accuracy", "validation accuracy", "test loss"):
         fraction = _fraction_near(sentence, one, truths)
     yield Claim(models, quantity, one, fraction, bound)
 
@@ -129,7 +153,8 @@ def _claim(
 def _quantity(one: Quantity, before: str, after: str, truths: Truths) -> str:
     """Of what a number is, by its unit and the words around it; empty where it is no claim."""
     if one.unit == "s":
-        return "" if re.fullmatch(r"\d+s", one.text) else "time"  # `the 9s` are digits
+        digits = re.fullmatch(r"\d+s", one.text)  # `the 9s` are digits
+        return "" if digits or _OTHER_TIME.search(before + after) else "time"
     if one.unit == "B":
         return "stored"
     for word, quantity in (("param", "parameters"), ("mac", "MACs"), ("flop", "FLOPs")):
@@ -143,7 +168,7 @@ def _quantity(one: Quantity, before: str, after: str, truths: Truths) -> str:
         return _share(one, before, after, truths)
     if re.search(r"\bloss\s*(:|=|of|is|was)?\s*$", before):
         kind = "train loss" if "train" in before else "validation loss" if "valid" in before else "test loss"
-        return "" if "epoch" in before + after else kind
+        return "" if _EARLY.search(before + after) else kind
     if 0 < one.value <= 1 and one.half < 0.5 and re.search(r"\bacc\w*\W*(\w+\W+){0,2}$", before):
         return _share(one, before, after, truths)
     return ""
@@ -151,7 +176,9 @@ def _quantity(one: Quantity, before: str, after: str, truths: Truths) -> str:
 
 def _share(one: Quantity, before: str, after: str, truths: Truths) -> str:
     around = f"{before[-45:]} {after[:30]}"
-    if _OF_DATA.match(after):
+    if (_OF_DATA.match(after) and not re.match(r"\s*of\s+(the\s+|all\s+|its\s+)*test\b", after)) or (
+        _OF_ELSE.match(after) or _BY.search(before)
+    ):
         return ""
     if any(one.means(f) for f in truths.view.fractions) and _AFTER_SHARE.search(before):
         return ""
@@ -159,12 +186,12 @@ def _share(one: Quantity, before: str, after: str, truths: Truths) -> str:
         r"\bconfiden|\bsure\b|dropout|probab|significan|\blevel\b|faster|slower|cheaper|reduc", around
     ):
         return ""
-    if re.search(r"precision|recall|\bf1\b|taken for|confus|class", around):
+    if re.search(r"precision|recall|\bf1\b|taken for|confus|\bclass(es)?\b", around):
         return "by class"
     if "error" in around:
-        return "error"
-    if "epoch" in around:
-        return "epoch accuracy"
+        return "" if _PARTS.search(around) else "error"
+    if "epoch" in around or ("test" in around and re.search(r"\b(train|valid)", around)):
+        return "some accuracy"
     if re.search(r"\btrain\w*\s+(set\s+)?acc|on\s+(the\s+)?train", around):
         return "train accuracy"
     if "validation" in around:

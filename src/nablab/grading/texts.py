@@ -57,6 +57,13 @@ _SCALES: dict[str, tuple[float, str]] = {
 
 _UNITS = "|".join(re.escape(unit) for unit in sorted(_SCALES, key=len, reverse=True))
 
+#: `7 510 parameters`, and with a space that does not break, which nothing else is written with.
+_SPACED = re.compile(
+    r"(?<![\w.,])(\d{1,3})((?:[\u00a0\u2009\u202f]\d{3})+)(?![\w])"
+    r"|(?<![\w.,])(\d{1,3})((?: \d{3})+)(?=\s*(?:\w+\s+)?(?:param|weights|macs?\b|flops?\b|mult))",
+    re.IGNORECASE,
+)
+
 #: Numbers end where they end (`1.5.` ends a sentence), and names such as `relu6` or `lenet-5` hold none.
 _NUMBER = re.compile(
     r"(?<![\w.,])(?<![A-Za-z]-)(?P<sign>[-+−]?)(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<rest>\.\d+)?"
@@ -71,7 +78,7 @@ def quantities(text: str) -> list[Quantity]:
     >>> [(q.value, q.half, q.unit) for q in quantities("91.2 ± 0.3 % of 7,510, in 2 min 05 s")]
     [(0.912, 0.0005, '%'), (0.003, 0.0005, '%'), (7510.0, 0.5, ''), (125.0, 0.5, 's')]
     """
-    spread = with_units(text[:LONGEST])
+    spread = _SPACED.sub(lambda found: re.sub(r"\s", ",", found[0]), with_units(text[:LONGEST]))
     found_here: list[Quantity] = []
     taken: set[int] = set()
     for found in _MIXED.finditer(spread):
@@ -99,7 +106,7 @@ def _quantity(found: re.Match[str]) -> Quantity:
     scale, unit = _SCALES.get(found["unit"] or "", (1.0, ""))
     number = float(f"{found['whole'].replace(',', '')}{digits}{exponent}") * scale
     places = max(0, len(digits) - 1)
-    half = 0.5 * 10.0 ** (int(exponent[1:] or 0) - places if exponent else -places) * scale
+    half = min(float(f"0.5e{int(exponent[1:] or 0) - places}"), 1e300) * scale
     value = -number if found["sign"] in ("-", "−") else number
     return Quantity(round(value, 15), half, unit, found[0].strip(), found.start())
 
@@ -118,8 +125,8 @@ def markdown_tables(text: str) -> Iterator[Table]:
         while place < len(lines) and "|" in lines[place] and len(rows) < _MOST_ROWS:
             rows.append(_cells(lines[place]))
             place += 1
-        above = [plain_markdown(line) for line in lines[:start] if line.strip()]
-        yield Table(headers, tuple(rows), above[-1] if above else "")
+        above = next((at for at in range(start - 1, -1, -1) if lines[at].strip()), None)
+        yield Table(headers, tuple(rows), "" if above is None else plain_markdown(lines[above]))
 
 
 def _is_rule(line: str) -> bool:
@@ -158,6 +165,8 @@ class _TableParser(HTMLParser):
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         if tag in ("style", "script"):
             self._silent += 1
+        if tag in ("table", "tr", "td", "th"):
+            self._end_cell()  # its end may be left out
         if tag == "table":
             self.tables.append(([], ""))
         elif tag == "tr" and self.tables:
@@ -170,12 +179,16 @@ class _TableParser(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in ("style", "script"):
             self._silent = max(0, self._silent - 1)
-        if tag in ("td", "th") and self._cell is not None:
-            self.tables[-1][0][-1].append(" ".join("".join(self._cell).split()))
-            self._cell = None
+        if tag in ("td", "th", "tr", "table"):
+            self._end_cell()
         elif tag == "caption" and self._caption is not None:
             self.tables[-1] = (self.tables[-1][0], " ".join("".join(self._caption).split()))
             self._caption = None
+
+    def _end_cell(self) -> None:
+        if self._cell is not None:
+            self.tables[-1][0][-1].append(" ".join("".join(self._cell).split()))
+            self._cell = None
 
     def handle_data(self, data: str) -> None:
         if self._silent:

@@ -14,7 +14,6 @@ from nablab.report.view_types import CellView, RowView
 _OF_CELL = {
     "lowest": "accuracy_low",
     "highest": "accuracy_high",
-    "spread": "accuracy_sd",
     "training time": "train_seconds",
     "wall time": "wall_seconds",
     "time for 1 image": "predict_seconds_1",
@@ -62,16 +61,12 @@ class Truths:
             return _answers(runs, cells, quantity)
         if quantity in _OF_RUNS:
             return self._of_runs(runs, _OF_RUNS[quantity])
-        if quantity == "epoch accuracy":
-            return [
-                value
-                for run in runs
-                for line in run.metrics
-                for value in (line.test_accuracy, line.train_accuracy, line.validation_accuracy)
-                if value is not None
-            ]
+        if quantity == "some accuracy":
+            return [*_answers(runs, cells, "accuracy"), *self._on_the_way(runs)]
         if quantity == "by class":
-            return self._by_class(label)
+            return [*self._by_class(label), *_answers(runs, cells, "accuracy")]
+        if quantity == "spread":
+            return [value for cell in cells for value in _spreads(cell)]
         name = _OF_CELL[quantity]
         known = [value for cell in cells if (value := getattr(cell, name)) is not None]
         if quantity in TIMES:
@@ -106,14 +101,37 @@ class Truths:
         known = [value for run in runs if (value := getattr(run.record.totals, name)) is not None]
         return [*map(float, known), *([fmean(known)] if known else [])]
 
+    def _on_the_way(self, runs: list[RunData]) -> list[float]:
+        """Accuracies on test, training and validation images, of every epoch and of the end."""
+        ends = [value for name in ("train accuracy", "validation accuracy")
+                for value in self._of_runs(runs, _OF_RUNS[name])]  # fmt: skip
+        return ends + [
+            value
+            for run in runs
+            for line in run.metrics
+            for value in (line.test_accuracy, line.train_accuracy, line.validation_accuracy)
+            if value is not None
+        ]
+
     def _by_class(self, label: str) -> list[float]:
-        """Precision, recall and F1 of classes, and the shares of their images taken for another."""
+        """Precision, recall and F1 of classes and their means, and the shares of images taken for another."""
         confusion = self.view.section(label).confusion
         if confusion is None:
             return []
-        of_classes = [value for one in confusion.classes for value in (one.precision, one.recall, one.f1)]
+        of_classes = [(one.precision, one.recall, one.f1) for one in confusion.classes]
         totals = confusion.counts.sum(axis=1, keepdims=True).clip(min=1)
-        return [*of_classes, *(confusion.counts / totals).ravel().tolist()]
+        means = [fmean(column) for column in zip(*of_classes, strict=True)]
+        return [
+            *(v for row in of_classes for v in row),
+            *means,
+            *(confusion.counts / totals).ravel().tolist(),
+        ]
+
+
+def _spreads(cell: CellView) -> list[float]:
+    """What may stand behind a ±: the deviation over n - 1 or, as NumPy has it, over n; the standard error."""
+    sd, n = cell.accuracy_sd, cell.n
+    return [] if sd is None else [sd, sd * ((n - 1) / n) ** 0.5, sd / n**0.5]
 
 
 def _answers(runs: list[RunData], cells: list[CellView], quantity: str) -> list[float]:

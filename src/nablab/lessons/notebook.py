@@ -69,7 +69,7 @@ def open_lesson(letter: str, folder: Path | str = ".") -> Path:
 
 
 def sign(notebook: Any) -> None:
-    """Note in a notebook's metadata what its cells are, so that a later run knows whether they were edited."""
+    """Note in a notebook's metadata what its cells are: a later run sees whether somebody edited them."""
     notebook.metadata[_RUN] = {"cells": _digest(notebook)}
 
 
