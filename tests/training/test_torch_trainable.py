@@ -222,6 +222,52 @@ def test_averages_are_those_of_pytorch(data_for: DataFor, noisy: Model) -> None:
     assert not any(name.startswith("average/") for name in net.state())
 
 
+class Sharing(nn.Module):
+    """Tied weights, a layer with two names, and a mask of infinities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.tied, self.out = nn.Linear(72, 72), nn.Linear(72, 72), nn.Linear(72, 4)
+        self.tied.weight = self.first.weight
+        self.again = self.first
+        self.register_buffer("mask", torch.tensor([0.0, 0.0, 0.0, -torch.inf]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.again(self.tied(self.first(x.flatten(1)).tanh()).tanh()).tanh()
+        return self.out(x) + self.mask.clamp(min=-1)
+
+
+def test_averages_of_shared_weights_stay_shared(data_for: DataFor) -> None:
+    recipe = Recipe(batch_size=16)
+    data = data_for(recipe)
+    x = data.test.all()
+
+    def averaged(net: TorchTrainable, first: int) -> TorchTrainable:
+        for count, batch in enumerate(steps(data, recipe, 6), start=1):
+            if count >= first:
+                net.step(batch, LR)
+                net.average(1 / count)
+                net.scores(x)
+            if first == 1 and count == 3:
+                return net
+        return net
+
+    whole = averaged(averaged(make_trainable(module_model(Sharing), data, recipe), 1), 4)
+    resumed = make_trainable(module_model(Sharing), data, recipe)
+    resumed.load(averaged(make_trainable(module_model(Sharing), data, recipe), 1).state())
+    averaged(resumed, 4)
+    assert whole.state().keys() == resumed.state().keys()
+    for name, value in whole.state().items():
+        np.testing.assert_array_equal(resumed.state()[name], value)
+    weights = whole.weights()
+    for name in ("tied.weight", "again.weight"):
+        np.testing.assert_array_equal(weights[name], weights["first.weight"])
+    assert (weights["first.weight"] != whole.state()["model/first.weight"]).any()
+    plain = make_trainable(module_model(Sharing), data, recipe)
+    plain.load_weights(weights)
+    np.testing.assert_array_equal(plain.scores(x), whole.scores(x))
+
+
 def test_scores_change_nothing(data_for: DataFor, noisy: Model) -> None:
     recipe = Recipe(batch_size=16)
     data = data_for(recipe)

@@ -19,11 +19,31 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
 
 
+def numbers_of(module: nn.Module) -> list[Tensor]:
+    """All parameters and buffers, each once however many names it has (not copies)."""
+    return [*module.parameters(), *module.buffers()]
+
+
 def to_array(tensor: Tensor) -> NDArray[Any]:
     """A C-contiguous copy; bfloat16, which NumPy has not, becomes float32 (exact)."""
     plain = tensor.detach().cpu()
     wide = plain.float() if plain.dtype == torch.bfloat16 else plain
     return np.array(wide.numpy(), order="C")
+
+
+def arrays_of(module: nn.Module) -> Arrays:
+    """A copy of the parameters and buffers by name."""
+    return {name: to_array(value) for name, value in tensors_of(module).items()}
+
+
+def move_towards(value: Tensor, now: Tensor, rate: float) -> None:
+    """Move an average by `rate` towards a parameter or buffer as it is now."""
+    if not value.is_floating_point():
+        value.copy_(now)
+    elif isinstance(now, nn.Parameter):
+        value.lerp_(now, rate)
+    else:  # a mask may hold infinities, whose difference is no number
+        value.copy_(torch.where(value == now, now, value.lerp(now, rate)))
 
 
 @torch.no_grad()

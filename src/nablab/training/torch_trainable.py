@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, final
 
 import numpy as np
@@ -22,7 +23,7 @@ from nablab.training.modules import build_module, seed_torch
 from nablab.training.objective import Objective, add_l1_gradient, make_objective, penalised
 from nablab.training.recipe import Recipe
 from nablab.training.start import Start, take_over
-from nablab.training.tensors import copy_in, tensors_of, to_array
+from nablab.training.tensors import arrays_of, copy_in, move_towards, numbers_of, tensors_of, to_array
 from nablab.training.trainable import Arrays, Batch, StepResult, under
 from nablab.training.tuning import WHOLE, Tuning, is_partial, tuning_of
 
@@ -64,7 +65,7 @@ class TorchTrainable:
         self._optimizer = optimizers.build(recipe, parts.groups(trained))
         self._device = self._parameters[0].device
         self._precision_name = devices.choose_precision(recipe.precision, self._device)
-        self._average: dict[str, Tensor] | None = None
+        self._average: list[Tensor] | None = None  # of what `numbers_of` has, in its order
         self._epoch_key: tuple[int, int] = (-1, 0)
 
     def step(self, batch: Batch, lr: float) -> StepResult:
@@ -93,15 +94,12 @@ class TorchTrainable:
     @torch.no_grad()
     def average(self, rate: float) -> None:
         """Move the average by `rate` towards the current weights; the first call starts it at them."""
-        current = tensors_of(self._module)
+        current = numbers_of(self._module)
         if self._average is None:
-            self._average = {name: value.clone() for name, value in current.items()}
+            self._average = [value.detach().clone() for value in current]
             return
-        for name, value in self._average.items():
-            if value.is_floating_point():
-                value.lerp_(current[name], rate)
-            else:
-                value.copy_(current[name])
+        for value, now in zip(self._average, current, strict=True):
+            move_towards(value, now, rate)
 
     @torch.no_grad()
     def scores(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,8 +122,8 @@ class TorchTrainable:
 
     def weights(self) -> Arrays:
         """A copy of the weights and buffers that `scores` uses, by name."""
-        measured = self._average or tensors_of(self._module)
-        return {name: to_array(value) for name, value in measured.items()}
+        with self._averaged():
+            return arrays_of(self._module)
 
     def load_weights(self, weights: Arrays) -> None:
         """Take these weights; an average, if any, is dropped."""
@@ -134,28 +132,45 @@ class TorchTrainable:
 
     def state(self) -> Arrays:
         """A copy of everything that later steps depend on: weights, buffers, optimiser, average."""
-        state = {_MODEL + name: to_array(value) for name, value in tensors_of(self._module).items()}
-        state |= {_AVERAGE + name: to_array(value) for name, value in (self._average or {}).items()}
+        state = {_MODEL + name: value for name, value in arrays_of(self._module).items()}
+        if self._average is not None:
+            state |= {_AVERAGE + name: value for name, value in self.weights().items()}
         memory = optimizers.state_of(self._optimizer)
         return state | {_OPTIMIZER + name: value for name, value in memory.items()}
 
     def load(self, state: Arrays) -> None:
         """Take what `state` returned; later steps are then bit for bit those that would have followed."""
-        current = tensors_of(self._module)
-        copy_in(current, under(state, _MODEL))
-        average = under(state, _AVERAGE)
-        self._average = (
-            {name: torch.empty_like(value) for name, value in current.items()} if average else None
-        )
-        if self._average is not None:
-            copy_in(self._average, average)
+        self.load_weights(under(state, _MODEL))
+        if average := under(state, _AVERAGE):
+            self.average(1.0)
+            with self._averaged():
+                copy_in(tensors_of(self._module), average)
         optimizers.load_state(self._optimizer, under(state, _OPTIMIZER))
 
     def _measured(self, x: Tensor) -> Any:
         """Scores by the weights that count."""
         if self._average is None:
             return self._module(x)
-        return torch.func.functional_call(self._module, self._average, (x,))
+        with self._averaged():
+            return self._module(x)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The module with the average, if there is one, in the place of its own numbers.
+
+        Numbers change places tensor by tensor, so that weights which layers share stay shared:
+        `torch.func.functional_call` refuses tied ones, or leaves the module with others than it had.
+        """
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    def _exchange(self) -> None:
+        if self._average is not None:
+            for value, other in zip(numbers_of(self._module), self._average, strict=True):
+                value.data, other.data = other.data, value.data
 
     def _logits(self, forward: Any, x: Tensor) -> Tensor:
         logits = forward(x)
@@ -215,8 +230,7 @@ def make_trainable(
         return TorchTrainable(module, recipe, objective, data.classes)
     rows, new_head = layers_of(model, module, data.input_shape, data.classes), False
     if start is not None:
-        own = {name: to_array(value) for name, value in tensors_of(module).items()}
-        weights, taken = take_over(own, rows, start, model.label)
+        weights, taken = take_over(arrays_of(module), rows, start, model.label)
         copy_in(tensors_of(module), weights)
         new_head = bool(taken.new)
     parts = tuning_of(recipe, rows, new_head=new_head, model=model.label)
