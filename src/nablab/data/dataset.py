@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nablab.data.samples import Array, LazyRows, Samples, blocks, first_not_finite, limits
 from nablab.errors import UserError, has_control
@@ -69,6 +69,10 @@ class Dataset:
             raise UserError(
                 f"{self.name}: training images are {self.x_train.shape[1:]}, "
                 f"test images {self.x_test.shape[1:]}; bring them to one size (--size)"
+            )
+        if self.groups is not None and self.groups.shape != self.y_train.shape:
+            raise UserError(
+                f"{self.name}: {len(self.y_train)} training samples, but groups {self.groups.shape}"
             )
         if len(np.unique(self.y_train)) < 2:
             raise UserError(f"{self.name}: all training labels are one class; a classifier needs two")
@@ -131,11 +135,11 @@ class Dataset:
 
 def make_dataset(
     name: str,
-    x_train: Samples,
-    y_train: Array,
-    x_test: Samples,
-    y_test: Array,
-    classes: tuple[str, ...],
+    x_train: Samples | ArrayLike,
+    y_train: ArrayLike,
+    x_test: Samples | ArrayLike,
+    y_test: ArrayLike,
+    classes: Iterable[object],
     *,
     source: str,
     value_range: tuple[float, float] | None = None,
@@ -144,21 +148,33 @@ def make_dataset(
 ) -> Dataset:
     """A `Dataset` of everything there is, in its original order.
 
-    `value_range` defaults to (0, 255) for uint8 and to the smallest and largest training value otherwise.
+    Args:
+        x_train: uint8 or float32, images (N, C, H, W), channels first, or features (N, D).
+        y_train: (N,) whole numbers from 0, the positions in `classes`.
+        x_test: as `x_train`, (M, ...).
+        y_test: as `y_train`, (M,).
+        classes: the names of the classes, in the order of the labels.
+        source: where it came from, in one line.
+        value_range: the smallest and largest value a sample may hold; by default (0, 255) for uint8, and the
+            smallest and largest training value otherwise.
+        groups: (N,) training rows that stay on one side of a split share a number.
 
     Raises:
-        UserError: lengths, shapes or labels that do not fit, values that are not finite, one class only.
+        UserError: lengths, shapes or labels that do not fit, channels last, training values that are not
+            finite or outside of `value_range`, one class only.
     """
+    x_train, x_test = (x if isinstance(x, LazyRows) else np.asarray(x) for x in (x_train, x_test))
+    _refuse_channels_last(name, x_train)
     if value_range is None:
         is_bytes = x_train.dtype == np.uint8
         value_range = (0.0, 255.0) if is_bytes else limits(x_train)
-    return Dataset(
+    dataset = Dataset(
         name=name,
         x_train=x_train,
-        y_train=y_train.astype(np.int64),
+        y_train=_labels(f"{name} (train)", y_train),
         x_test=x_test,
-        y_test=y_test.astype(np.int64),
-        classes=classes,
+        y_test=_labels(f"{name} (test)", y_test),
+        classes=tuple(map(str, classes)),
         value_range=value_range,
         source=source,
         train_total=len(x_train),
@@ -168,6 +184,47 @@ def make_dataset(
         groups=groups,
         licence=licence,
     )
+    _check_range(dataset)
+    return dataset
+
+
+def _labels(where: str, labels: ArrayLike) -> NDArray[np.int64]:
+    y = np.asarray(labels)
+    if y.ndim != 1:
+        way = "y.ravel()" if y.ndim == 2 and y.shape[1] == 1 else "of one-hot rows, y.argmax(axis=1)"
+        raise UserError(f"{where}: labels of shape {y.shape}; expected a whole number a sample, (N,): {way}")
+    if y.dtype.kind not in "biuf" or (y != np.rint(y)).any():
+        raise UserError(f"{where}: labels of {y.dtype} are no whole numbers; number the classes from 0")
+    return y.astype(np.int64)
+
+
+def _refuse_channels_last(name: str, x: Samples) -> None:
+    """That images are not as TensorFlow has them: they would be taken for 3 wide, with 32 channels."""
+    if x.ndim != 4:
+        return
+    first, second, last = x.shape[1:]
+    square = first == second
+    if min(first, second) > 4 and (last in (3, 4) or (last == 1 and square)):
+        raise UserError(
+            f"{name}: images of shape {x.shape[1:]} have their channels last; expected (N, C, H, W): "
+            "x.transpose(0, 3, 1, 2)"
+        )
+
+
+def _check_range(dataset: Dataset) -> None:
+    """That values, which are scaled by their range, lie within it. Bytes in a file are not looked at."""
+    name, x, (low, high) = dataset.name, dataset.x_train, dataset.value_range
+    if not low <= high:
+        raise UserError(f"{name}: value_range {low:g} to {high:g} is none; give the smallest and the largest")
+    may_be_any_byte = x.dtype == np.uint8 and (low, high) == (0, 255)
+    if may_be_any_byte or (isinstance(x, LazyRows) and x.spans is None):
+        return
+    lowest, highest = limits(x)
+    if lowest < np.float32(low) or highest > np.float32(high):
+        raise UserError(
+            f"{name}: training values go from {lowest:g} to {highest:g}, outside of value_range {low:g} to "
+            f"{high:g}; leave it out, or give the range that values may have"
+        )
 
 
 def _check_names(name: str, classes: tuple[str, ...]) -> None:
@@ -175,6 +232,8 @@ def _check_names(name: str, classes: tuple[str, ...]) -> None:
     for what, text in (("the data set", name), *(("class", text) for text in classes)):
         if has_control(text):
             raise UserError(f"{name}: {what} {text[:80]!r} has control characters or broken UTF-8; rename it")
+    if len(set(classes)) < len(classes):
+        raise UserError(f"{name}: two classes have the same name; give each its own")
 
 
 def _check_part(where: str, x: Samples, y: NDArray[np.int64], classes: int) -> None:
