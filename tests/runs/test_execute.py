@@ -292,6 +292,65 @@ def test_a_module_that_raises_is_told_by_its_own_line(
     assert isinstance(events[-1], RunDone)
 
 
+def test_a_module_that_ends_the_program_fails_alone(
+    tmp_path: Path, squares: Dataset, network: Network
+) -> None:
+    class Exits(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                raise SystemExit(0)
+            return super().forward(x.flatten(1))
+
+    models = [module("exits", lambda shape, classes: Exits(36, classes)), network("b")]
+    events = list(execute(plan_of(models, squares, tmp_path / "out")))
+    assert of_kind(events, RunFailed)[0].failure.message.startswith("SystemExit: 0 (test_execute.py, line")
+    assert isinstance(events[-1], RunDone)
+
+
+def test_a_module_that_was_mended_starts_anew_and_not_from_what_the_broken_one_learned(
+    tmp_path: Path, squares: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perform, "CHECKPOINT_GAP", 0.0)
+    text = "from torch import nn\n\nclass Net(nn.Linear):\n    steps = 0\n"
+    text += "    def __init__(self): super().__init__(36, 3)\n    def forward(self, x):\n"
+    text += "        self.steps += self.training\n        assert self.steps != LAST\n"
+    text += "        return super().forward(x.flatten(1))\n"
+    source = tmp_path / "net.py"
+    source.write_text(text.replace("LAST", "7"))  # the third step of the second epoch
+    plan = plan_of([resolve(f"{source}:Net")], squares, tmp_path / "out")
+    assert isinstance(list(execute(plan))[-1], RunFailed)
+    folder = plan.folder(plan.runs[0])
+    assert (folder.path / checkpoint.CHECKPOINT).exists()
+    shutil.copytree(plan.out, tmp_path / "copy")
+    unchanged = list(execute(read_plan(tmp_path / "copy", dataset=squares), resume=True))
+    assert of_kind(unchanged, RunStarted)[0].from_epoch == 1
+
+    source.write_text(text.replace("LAST", "-1"))
+    mended = list(execute(read_plan(plan.out, dataset=squares), resume=True))
+    assert of_kind(mended, RunStarted)[0].from_epoch == 0
+    whole = plan_of([resolve(f"{source}:Net")], squares, tmp_path / "whole")
+    list(execute(whole))
+    for name, value in whole.folder(whole.runs[0]).weights().items():
+        assert_array_equal(folder.weights()[name], value)
+
+
+def test_measurements_that_a_power_cut_took_are_measured_again(
+    tmp_path: Path, squares: Dataset, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint is forced to the disk; lines that were only appended need not be there after it."""
+    monkeypatch.setattr(perform, "CHECKPOINT_GAP", 0.0)
+    plan = plan_of([network(live=True)], squares, tmp_path / "out", QUICK.but(epochs=3))
+    events = execute(plan)
+    while not (isinstance(event := next(events), RunEpoch) and event.metrics.epoch == 2):
+        pass
+    events.close()
+    folder = plan.folder(plan.runs[0])
+    folder.keep_metrics(1)
+    again = list(execute(read_plan(plan.out, dataset=squares, models=plan.models), resume=True))
+    assert isinstance(again[-1], RunDone)
+    assert [m.epoch for m in folder.metrics()] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     "error",
     [

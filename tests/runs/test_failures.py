@@ -31,6 +31,11 @@ def test_an_error_of_many_lines_becomes_one() -> None:
     assert describe_failure(KeyError(), MODEL).message == "KeyError"
 
 
+def test_what_cannot_be_stored_or_printed_is_spelled_out() -> None:
+    failure = describe_failure(OSError("no picture b\udce4r.png \x1b[31m"), MODEL)
+    assert failure.message == "OSError: no picture b\\udce4r.png \\x1b[31m"
+
+
 def test_the_users_file_is_named_and_not_a_library_beneath_it(tmp_path: Path) -> None:
     source = tmp_path / "my_net.py"
     source.write_text("import json\n\ndef forward(x):\n    return json.loads(x)\n")

@@ -66,6 +66,10 @@ except KeyboardInterrupt:
 """
 
 
+#: Without the data that a worker needs.
+SETUP = '{"out": "o", "parent": 1, "descriptor": 0, "data": {}, "die_with_thread": false}'
+
+
 @pytest.fixture
 def nets(tmp_path: Path) -> Path:
     path = tmp_path / "nets.py"
@@ -119,6 +123,24 @@ def test_a_worker_that_cannot_write_stops_all(tmp_path: Path, squares: Dataset) 
     (plan.out / "runs").touch()  # a file where the folder should be
     with pytest.raises(CannotWrite, match="cannot write in"):
         list(execute(plan, resume=True))
+
+
+@pytest.mark.parametrize(("setup", "said"), [("", ""), (SETUP, "KeyError")])
+def test_a_worker_that_cannot_begin_ends_at_once(setup: str, said: str) -> None:
+    """Its input stays open: it must not wait for more. Without any, its parent has gone: no error."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "nablab.runs.worker"],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as worker:  # fmt: skip
+        assert worker.stdin is not None
+        assert worker.stderr is not None
+        if setup:
+            worker.stdin.write(setup + "\n")
+            worker.stdin.flush()
+        else:
+            worker.stdin.close()
+        assert worker.wait(timeout=30) == 1
+        assert (worker.stderr.read().splitlines() or [""])[-1].partition(":")[0] == said
 
 
 def start(plan: Plan, data_file: Path, pids: Path) -> subprocess.Popen[str]:

@@ -29,7 +29,8 @@ def describe_failure(error: BaseException, model: Model) -> Failure:
     if isinstance(error, NablabError):
         return Failure(str(error), "error")
     text = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
-    return Failure(f"{text}{_place(error, model)}", "error")
+    # As an error of ours: one line that can be stored and printed.
+    return Failure(str(NablabError(f"{text}{_place(error, model)}")), "error")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

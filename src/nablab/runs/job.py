@@ -84,8 +84,15 @@ def ended(job: Job) -> Literal["done", "failed"] | None:
     if record.status == "done":
         return "done"
     diverged = record.failure is not None and record.failure.kind == "diverged"
-    same = record.model.source_file == job.model.source_file
-    return "failed" if record.status == "failed" and diverged and same else None
+    return "failed" if record.status == "failed" and diverged and not is_mended(job) else None
+
+
+def is_mended(job: Job) -> bool:
+    """Whether the run was begun with another version of the user's file, whose numbers are not its own."""
+    if not job.folder.exists:
+        return False
+    before, now = job.folder.record().model.source_file, job.model.source_file
+    return (before.sha256 if before else None) != (now.sha256 if now else None)
 
 
 def first_record(job: Job) -> RunRecord:

@@ -8,13 +8,13 @@ from time import perf_counter
 
 from nablab.errors import CannotWrite
 from nablab.models.model import Model
-from nablab.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from nablab.runs.checkpoint import Checkpoint, read_checkpoint, remove_checkpoint, write_checkpoint
 from nablab.runs.events import RunDone, RunEpoch, RunEvent, RunFailed, RunProgress, RunSkipped, RunStarted
 from nablab.runs.failures import describe_failure
 from nablab.runs.features import leaks
 from nablab.runs.finish import finish_estimator, finish_network
 from nablab.runs.interrupts import Interrupt
-from nablab.runs.job import Job, ended, first_record, model_record
+from nablab.runs.job import Job, ended, first_record, is_mended, model_record
 from nablab.runs.record import RunRecord, Totals
 from nablab.training.events import EpochDone, Event, Finished, StepDone
 from nablab.training.feed import prepare
@@ -46,6 +46,8 @@ def perform(job: Job, interrupt: Interrupt) -> Iterator[RunEvent]:
         if status := ended(job):
             yield RunSkipped(job.run.id, status)
             return
+        if is_mended(job):
+            remove_checkpoint(job.folder.path)
         record = first_record(job)
         job.folder.write_record(record)
         try:
@@ -59,7 +61,7 @@ def perform(job: Job, interrupt: Interrupt) -> Iterator[RunEvent]:
             failure = describe_failure(stop, job.model)
             job.folder.write_record(replace(record, status="interrupted", failure=failure))
             raise
-        except Exception as error:  # whatever a user's module raises: it is theirs, and the other runs go on
+        except (Exception, SystemExit) as error:  # a user's module is theirs, and the other runs go on
             failure = describe_failure(error, job.model)
             job.folder.write_record(replace(record, status="failed", failure=failure))
             yield RunFailed(job.run.id, failure)
@@ -127,9 +129,10 @@ def _fit(job: Job, record: RunRecord, interrupt: Interrupt) -> Generator[RunEven
 
 
 def _resume(job: Job, net: Trainable) -> LoopState | None:
-    """Bring the network and the measurements to where the checkpoint stands; None without one."""
+    """Bring the network and the measurements to where the checkpoint stands; None without one, or without the
+    measurements that go with it."""
     checkpoint = read_checkpoint(job.folder.path)
-    if checkpoint is None:
+    if checkpoint is None or len(job.folder.metrics()) < checkpoint.loop.epoch:
         job.folder.keep_metrics(0)
         return None
     net.load(checkpoint.net)
@@ -170,6 +173,7 @@ class _Keeper:
             raise
 
     def _store(self, state: LoopState) -> None:
+        self._job.folder.sync_metrics()
         write_checkpoint(self._job.folder.path, Checkpoint(self._net.state(), state))
         self._stored = perf_counter()
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -144,6 +145,20 @@ class RunFolder:
             raise CannotWrite(
                 f"cannot write {path}: {error.strerror or error}; earlier epochs are intact"
             ) from error
+
+    def sync_metrics(self) -> None:
+        """Force the lines to the disk: what goes on from a checkpoint needs those before it.
+
+        Raises:
+            CannotWrite: the disk is full.
+        """
+        try:
+            with (self.path / METRICS).open("rb") as file:
+                os.fsync(file.fileno())
+        except FileNotFoundError:
+            pass  # no epoch has ended yet
+        except OSError as error:
+            raise CannotWrite(f"cannot write {self.path / METRICS}: {error.strerror or error}") from error
 
     def keep_metrics(self, epochs: int) -> None:
         """Forget what was measured after this many epochs (they are about to be trained again)."""

@@ -17,6 +17,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import IO, Any
@@ -52,7 +53,10 @@ def main() -> None:
     """Do runs until told that there are no more."""
     answers = _take_over_output()
     orders: queue.Queue[str] = queue.Queue()
-    setup = Setup(**json.loads(sys.stdin.readline()))
+    first = sys.stdin.readline()
+    if not first:  # the parent was gone before it could say anything
+        sys.exit(1)
+    setup = Setup(**json.loads(first))
     if setup.die_with_thread:
         _die_with(setup.parent)
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
@@ -69,6 +73,8 @@ def main() -> None:
             _say(answers, json.dumps({"stop": str(error), "why": "user"}))
         except BrokenPipeError:
             pass  # the parent is gone
+        except Exception:
+            traceback.print_exc()
         # Not sys.exit: the interpreter cannot shut down in order while a thread waits for input.
         os._exit(code)
 
