@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,33 @@ def test_a_file_is_run_once_until_it_changes(folder: Path) -> None:
     third = resolve("my_net.py:MyNet").factory
     assert third is not None
     assert type(third((1, 28, 28), 10)) is not type(first((1, 28, 28), 10))
+
+
+def test_files_find_what_lies_beside_them_as_it_is_and_not_beside_others(folder: Path) -> None:
+    """Deliveries that each have modules of their own under the same names."""
+
+    def write(name: str, width: int) -> None:
+        (folder / name / "parts").mkdir(parents=True, exist_ok=True)
+        (folder / name / "sizes.py").write_text(f"width = {width}")
+        (folder / name / "parts" / "__init__.py").write_text("")
+        (folder / name / "parts" / "body.py").write_text(
+            "from sizes import width\nfrom torch import nn\n"
+            "def make(): return nn.Sequential(nn.Flatten(), nn.Linear(784, width), nn.Linear(width, 10))"
+        )
+        (folder / name / "net.py").write_text(f"import colorsys\nfrom parts.body import make  # {width}")
+
+    def width(name: str) -> int:
+        factory = resolve(f"{name}/net.py:make").factory
+        assert factory is not None
+        return int(factory((1, 28, 28), 10)[1].out_features)
+
+    for name, wide in (("ann", 3), ("bob", 5), ("cid", 7)):
+        write(name, wide)
+    assert [width(name) for name in ("ann", "bob", "ann", "cid")] == [3, 5, 3, 7]
+    write("ann", 999)
+    assert width("ann") == 999
+    assert "colorsys" in sys.modules
+    assert not any(str(folder) in place for place in sys.path)
 
 
 def test_git_state_of_a_file(folder: Path) -> None:

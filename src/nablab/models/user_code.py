@@ -7,19 +7,22 @@ import importlib.util
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
 from nablab.errors import NablabError, UserError
 from nablab.models.model import SourceFile
 
+#: The modules that lay beside a file of a user, by name, and their folders.
+_BESIDE: dict[str, Path] = {}
+
 
 def load_file(path: str) -> ModuleType:
     """The Python file of a user, run. A file that did not change since is not run again.
 
-    It finds what lies beside it, as a script does.
+    It finds what lies beside it, as a script does, and not what lies beside another file under the same name.
 
     Raises:
         UserError: it is not there, or fails; with its own error and line.
@@ -36,16 +39,12 @@ def load_file(path: str) -> ModuleType:
     assert spec.loader is not None, path
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickles of what it defines look here
-    folder = str(file.resolve().parent)
-    sys.path.insert(0, folder)
     try:
-        with blaming(path, "loading it"):
+        with _beside(file.resolve().parent), blaming(path, "loading it"):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
-    finally:
-        sys.path.remove(folder)
     return module
 
 
@@ -71,6 +70,43 @@ def blaming(name: str, doing: str) -> Iterator[None]:
         reason = text.strip().split("\n")[0][:300]
         kind = type(error).__name__
         raise UserError(f"{_place(error) or name}: {kind}: {reason} (when {doing})") from error
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """Let imports find what lies in a folder, as it is now.
+
+    What two folders have under one name is then forgotten: who imports it later, from inside a function, is
+    told that there is none rather than given the other's.
+    """
+    hidden = {name: sys.modules.pop(name) for name in _BESIDE.keys() & sys.modules.keys()}
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the file may have changed it
+            sys.path.remove(str(folder))
+        found = [name for name in sys.modules.keys() - known if _lies_in(folder, name)]
+        again = _packages(found) & _packages(hidden)
+        elsewhere = _packages(name for name in hidden if _BESIDE[name] != folder)
+        sys.modules.update({name: old for name, old in hidden.items() if not _packages([name]) & again})
+        for name in found:
+            _BESIDE[name] = folder
+            if _packages([name]) & again & elsewhere:
+                del sys.modules[name]
+
+
+def _packages(modules: Iterable[str]) -> set[str]:
+    """The names that an import begins with."""
+    return {name.partition(".")[0] for name in modules}
+
+
+def _lies_in(folder: Path, module: str) -> bool:
+    """Whether a loaded module, or the package that it is in, is a file or a folder right there."""
+    top = sys.modules.get(module.partition(".")[0])
+    places = [getattr(top, "__file__", None), *getattr(top, "__path__", ())]
+    return any(place is not None and Path(place).parent == folder for place in places)
 
 
 def describe_source(path: str) -> SourceFile:
