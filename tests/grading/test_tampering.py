@@ -364,3 +364,112 @@ def test_a_sample_finds_other_weights_and_asks_about_fewer_images(delivery, chec
 
 def test_the_document_is_json(delivery, check):
     assert json.loads(json.dumps(check(delivery).document()))["points"] == 10
+
+
+def nearly(delivery, change):
+    """Change the scores of a run a little, and its record with them; its device."""
+    path = delivery.run("mlp-f1-s0") / "predictions.npz"
+    with np.load(path) as archive:
+        said = dict(archive)
+    change(said["scores"])
+    np.savez_compressed(path, **said)
+    right = float((said["scores"].argmax(1) == said["y"]).mean())
+    odds = np.exp(said["scores"] - said["scores"].max(1, keepdims=True)).astype(np.float64)
+    loss = float(log_loss(said["y"], odds / odds.sum(1, keepdims=True)))
+
+    def tell(values):
+        values["totals"].update(test_accuracy=right, test_loss=loss)
+
+    delivery.edit_record("mlp-f1-s0", tell)
+    return len(said["y"])
+
+
+def flip_nearest(scores):
+    """Let the image that is nearest to a draw go the other way, as rounding elsewhere may."""
+    ordered = np.sort(scores, axis=1)
+    row = int((ordered[:, -1] - ordered[:, -2]).argmin())
+    first, second = scores[row].argsort()[::-1][:2]
+    scores[row, first], scores[row, second] = scores[row, second], scores[row, first]
+    return row
+
+
+def test_a_draw_that_another_machine_decides_otherwise_accuses_nobody(delivery, check):
+    def draw(scores):
+        row = flip_nearest(scores)
+        near = scores[row].argsort()[::-1][:2]
+        assert abs(float(np.subtract(*scores[row, near]))) < 0.05, "no image is near enough to a draw"
+
+    delivery.edit_record(
+        "mlp-f1-s0", lambda values: values["environment"].update(device="cuda: NVIDIA of a cluster")
+    )
+    nearly(delivery, draw)
+    found = [f for f in check(delivery).findings if f.where == "run mlp-f1-s0"]
+    assert not [f for f in found if "its weights" in f.message]
+
+
+def test_a_run_copied_under_another_seed(delivery, check):
+    for name in ("predictions.npz", "weights.safetensors", "metrics.jsonl"):
+        shutil.copyfile(delivery.run("mlp-f1-s0") / name, delivery.run("mlp-f1-s1") / name)
+    first = json.loads((delivery.run("mlp-f1-s0") / "run.json").read_text())
+    delivery.edit_record("mlp-f1-s1", lambda values: values.update(totals=first["totals"]))
+    found = [f for f in check(delivery).findings if f.subject == "record"]
+    assert [(f.where, f.message) for f in found] == [
+        ("run mlp-f1-s1", "its scores are those of run mlp-f1-s0 to the last digit: a copy")
+    ]
+
+
+def test_another_network_under_a_given_one_s_name_is_not_given(delivery, check):
+    for seed in (0, 1):
+        delivery.edit_record(f"net_linear-f1-s{seed}", lambda values: values["model"].update(label="other"))
+        delivery.edit_record(f"mlp-f1-s{seed}", lambda values: values["model"].update(label="net_linear"))
+    shares = {r.criterion: r for m in check(delivery).marks for r in m.reasons}
+    assert shares["given_models_trained"].evidence == ("net_linear: trained",)
+    assert any(line.startswith("net_linear: trained") for line in shares["new_models_trained"].evidence)
+
+
+def test_a_picture_of_one_s_own_is_named_as_not_compared(delivery, check):
+    def draw_oneself(cells):
+        cell = next(c for c in code_cells(cells) if "plots.confusion_figure" in "".join(c["source"]))
+        cell["source"] = "import mine\nmine.confusion(net_linear)"
+
+    def twice(cells):
+        cell = next(c for c in code_cells(cells) if "plots.all_curves_figure" in "".join(c["source"]))
+        cell["outputs"].append(dict(cell["outputs"][0], output_type="display_data"))
+        cell["outputs"][-1].pop("execution_count", None)
+
+    delivery.edit(draw_oneself)
+    delivery.edit(twice)
+    (note,) = [
+        note for note in check(delivery, pictures=True).notes if "that no record is held against" in note
+    ]
+    assert note.count("cell ") == 2
+
+
+def test_weights_that_nobody_asked_are_not_said_to_agree(delivery, check):
+    for name in ("net_linear", "mlp"):
+        for seed in (0, 1):
+            delivery.edit_record(
+                f"{name}-f1-s{seed}", lambda values: values["data"].update(name="mine", reference="mine")
+            )
+    reasons = {r.criterion: r for m in check(delivery).marks for r in m.reasons}
+    assert reasons["records_hold"].evidence == (
+        "scores and curves agree with run.json (0 of 4 runs were asked again)",
+    )
+
+
+def test_a_full_set_that_is_not_here_accuses_nobody():
+    from nablab.data.dataset import Dataset
+    from nablab.data.sources.fashion_mnist import load_slice
+    from nablab.grading import images
+    from nablab.runs.record import DataRecord
+
+    here: Dataset = load_slice()
+    full = DataRecord(
+        "fashion-mnist", "Fashion-MNIST (Zalando Research), full set", "ab" * 32, here.classes, (1, 28, 28),
+        1.0, 1.0, 60_000, 0, 10_000, 60_000, reference="fashion-mnist",
+    )  # fmt: skip
+    found, findings, notes = images.find_images(full)
+    if here.fingerprint == images._of_source("fashion-mnist")[0].fingerprint:  # only the slice is here
+        assert (found, findings) == (None, [])
+        assert "full set, are not here" in notes[0]
+    assert images.find_images(full, given=here)[1]

@@ -22,7 +22,7 @@ from nablab.grading.outline import Names, Place, outline
 from nablab.grading.pictures import check_pictures
 from nablab.grading.pieces import find_pieces
 from nablab.grading.prose import check_prose
-from nablab.grading.records import Replay, replay, replayed_results
+from nablab.grading.records import Replay, copied_runs, replay, replayed_results
 from nablab.grading.rescoring import Scorer, attempt, scorer_of
 from nablab.grading.rubric import Rubric
 from nablab.grading.shown import Compared, check_shown
@@ -135,6 +135,7 @@ def _check(
     findings += about_data
     replays = [replay(run, dataset, options.sample, options.scorer) for run in results.runs if run.done]
     findings += [finding for one in replays for finding in one.findings]
+    findings += copied_runs(results)
     notes += [note for one in replays for note in one.notes]
     notes += _unfinished(results)
     truths = Truths(replayed_results(results, replays))
@@ -160,6 +161,7 @@ def _check(
         findings=tuple(findings),
         broken=_broken(findings, results),
         numbers=numbers,
+        asked=(sum(one.asked_again > 0 for one in replays), len(replays)),
     )
     return Verdict(
         delivery=name,

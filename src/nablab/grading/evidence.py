@@ -26,6 +26,7 @@ class Evidence:
         findings: so far: about order, records, data, numbers, pictures.
         broken: labels of models whose records do not hold, and of which runs.
         numbers: that were looked at.
+        asked: runs whose weights were asked about the test images again, and of how many.
     """
 
     rubric: Rubric
@@ -36,6 +37,7 @@ class Evidence:
     findings: tuple[Finding, ...]
     broken: Mapping[str, str]
     numbers: int
+    asked: tuple[int, int] = (0, 0)
 
     @property
     def sections(self) -> tuple[SectionView, ...]:
@@ -69,8 +71,11 @@ class Evidence:
 
 
 def is_given(section: SectionView, name: str) -> bool:
-    """Whether a model is the one that the catalog has under this name, or is called so."""
+    """Whether a model is the one that the catalog has under this name, or one of the student's called so.
+
+    A network whose layers are known to be others is not, whatever it is called.
+    """
     entry = find(name)
-    return section.label == name or (
-        entry is not None and section.spec is not None and section.spec == str(entry.spec)
-    )
+    if entry is not None and section.spec is not None:
+        return section.spec == str(entry.spec)
+    return section.label == name

@@ -50,8 +50,14 @@ class _Shown:
 def check_pictures(places: Sequence[Place], truths: Truths) -> Compared:
     """Hold every picture that a call of `plots` drew against the same call on the redone runs."""
     shown = [one for place in places for one in _shown_in(place, truths)]
-    if not shown:
-        return Compared(0, ())
+    held = {one.place.cell.number for one in shown}
+    own = [place.cell.where for place in places if place.cell.number not in held and _is_unheld(place)]
+    more = f" and {len(own) - 8} more" if len(own) > 8 else ""
+    unheld = (
+        (f"pictures of its own, or changed, that no record is held against: {'; '.join(own[:8])}{more}",)
+        if own
+        else ()
+    )
     same = any(one.same for one in shown)
     findings, unknown = [], 0
     for one in shown:
@@ -62,7 +68,15 @@ def check_pictures(places: Sequence[Place], truths: Truths) -> Compared:
             findings.append(Finding("picture", one.place.cell.where, message))
         unknown += not message
     notes = (f"{unknown} pictures were drawn by other versions and are not compared",) if unknown else ()
-    return Compared(sum(one.same for one in shown), tuple(findings), notes)
+    return Compared(sum(one.same for one in shown), tuple(findings), (*notes, *unheld))
+
+
+def _is_unheld(place: Place) -> bool:
+    """Whether a cell shows curves, matrices or whatever else, but no network's graph or nablab's examples."""
+    outputs = place.cell.outputs
+    if calls_of(place.cell, "plots"):
+        return any(output.drawn for output in outputs)
+    return any(output.pictures for output in outputs) and not calls_of(place.cell, "pictures")
 
 
 def _shown_in(place: Place, truths: Truths) -> Iterator[_Shown]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from nablab.runs.record import Failure, RunRecord, Totals
 from nablab.runs.store import Predictions, RunFolder
 from nablab.training.measure import measure_scores
 
-#: The share of test images on which an estimator may say something else: of two training images that are
-#: equally near, which one decides is chance.
+#: The share of test images on which a model may say something else. Of two training images that are equally
+#: near, which one decides is chance; and where two classes of a network have the same score but for rounding,
+#: another machine may say the other one.
 TIES = 0.005
 
 
@@ -173,7 +175,7 @@ class _Work:
         beyond = ~(apart <= tolerance_of(self.record, recorded))
         other = np.asarray(now.scores.argmax(axis=1) != recorded.argmax(axis=1), dtype=np.bool_)
         most = TIES if self.record.model.kind == "estimator" else 0.0
-        return bool(beyond.mean() > most or other.mean() > most), other
+        return bool(beyond.mean() > most or other.mean() > TIES), other
 
     def held_against(self, answers: Predictions, now: Rescored) -> Predictions:
         """The recorded answers where the weights give them again, else what the weights say."""
@@ -215,6 +217,21 @@ class _Work:
         totals = replace(self.totals, test_accuracy=measured.accuracy, test_loss=measured.loss)
         record = replace(self.record, totals=totals, model=model)
         return RunData(_Recomputed(self.run.folder.path, answers), record, self.run.label)
+
+
+def copied_runs(results: Results) -> list[Finding]:
+    """Networks of one recipe whose seeds differ and whose scores do not: one training under two names."""
+    found, seen = [], dict[tuple[object, ...], RunData]()
+    for run in results.runs:
+        said, _, wrong = attempt(lambda run=run: run.predictions)  # type: ignore[misc]
+        if wrong or not run.done or run.record.model.kind == "estimator" or not run.record.model.seeded:
+            continue
+        key = (run.label, run.fraction, said.scores.shape, sha256(said.scores.tobytes()).digest())
+        first = seen.setdefault(key, run)
+        if first.seed != run.seed:
+            message = f"its scores are those of run {plain(first.record.id, 80)} to the last digit: a copy"
+            found.append(Finding("record", f"run {plain(run.record.id, 80)}", message))
+    return found
 
 
 def replayed_results(results: Results, replays: list[Replay]) -> Results:
