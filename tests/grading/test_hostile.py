@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import zipfile
 
 import pytest
@@ -210,3 +211,41 @@ def test_a_spreadsheet_computes_nothing_of_it(tmp_path):
     path.write_text("{")
     lines = to_csv([verdict(path)]).splitlines()
     assert lines[1].startswith("'=cmd")
+
+
+def test_what_a_notebook_may_hold_is_read(tmp_path):
+    """Pictures' data with NaN, JSON that is a list: programs write such, and it is a notebook."""
+    values = notebook("1 + 1")
+    data = {"application/json": [1, {"a": 2}], "application/vnd.plotly.v1+json": {"y": [float("nan")]}}
+    values["cells"][0]["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": data}]
+    path = tmp_path / "delivery.ipynb"
+    path.write_text(json.dumps(values))
+    assert "NaN" in path.read_text()
+    assert read_notebook(path).code[0].outputs[0].texts == {}
+
+
+def test_a_text_that_looks_like_many_classes_takes_no_time():
+    from nablab.grading.pieces import _CLASS
+
+    began = time.monotonic()
+    assert _CLASS.search("class a(Module " * 1300) is None
+    assert time.monotonic() - began < 2
+    assert _CLASS.search("class Net(nn.Module):")
+
+
+def test_a_folder_named_on_windows_is_found(tmp_path):
+    (tmp_path / "results" / "seven").mkdir(parents=True)
+    assert inside(tmp_path, "results\\seven") == (tmp_path / "results" / "seven").resolve()
+    with pytest.raises(UserError):
+        inside(tmp_path / "results", "..\\..")
+
+
+def test_folders_of_a_class_without_a_notebook_have_a_row(tmp_path):
+    for name in ("ada", "bo", "cy", "__MACOSX", ".git"):
+        (tmp_path / name).mkdir()
+    for name in ("ada", "bo"):
+        (tmp_path / name / "delivery.ipynb").write_text("{")
+    (tmp_path / "cy" / "delivery.pdf").write_text("")
+    verdicts = nablab.verify(tmp_path, progress=False).verdicts
+    assert [one.delivery for one in verdicts] == ["ada/delivery.ipynb", "bo/delivery.ipynb", "cy"]
+    assert "no notebook" in verdicts[-1].error

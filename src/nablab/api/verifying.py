@@ -122,12 +122,28 @@ def verify(
     )
     verdicts = []
     from nablab.api.progress import tell
+    from nablab.grading.verdict import Verdict, plain
 
     for number, (notebook, name) in enumerate(found, start=1):
         if progress and len(found) > 1:
-            tell(f"{number} of {len(found)}: {name}")
+            tell(f"{number} of {len(found)}: {plain(name)}")
         verdicts.append(check_delivery(notebook, options, name))
+    why = f"no notebook (.ipynb) in it, down to {_DEEPEST - 1} folders"
+    verdicts += [Verdict(plain(name), error=why) for name in _without_notebook(path, found)]
+    verdicts.sort(key=lambda verdict: verdict.delivery.split("/")[0])
     return Verification(verdicts, options.rubric.title, single=path.is_file())
+
+
+def _without_notebook(path: Path, found: Sequence[tuple[Path, str]]) -> list[str]:
+    """Folders of a class that hold no notebook. A class has one in two folders at least, and none beside."""
+    there = {name.partition("/")[0] for _, name in found if "/" in name}
+    if len(there) < 2 or any("/" not in name for _, name in found):
+        return []
+    return [
+        folder.name
+        for folder in sorted(path.iterdir())
+        if folder.is_dir() and not folder.name.startswith((".", "__")) and folder.name not in there
+    ]
 
 
 def find_deliveries(path: Path) -> list[tuple[Path, str]]:

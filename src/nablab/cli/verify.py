@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from nablab.cli.options import OutputOptions, option
+from nablab.errors import UserError
 
 HELD = Group("What it is held against", sort_key=1)
 WORK = Group(
@@ -50,6 +51,9 @@ def verify(
     """Check deliveries against their run records: 0 all right, 1 something found, 2 unusable."""
     import nablab
 
+    for name, path in (("csv", csv), ("html", html)):
+        if path is not None and path.is_dir():
+            raise UserError(f"--{name} {path} is a folder; give the name of a file")
     with output.working(f"checking {delivery}"):
         done = nablab.verify(
             delivery,

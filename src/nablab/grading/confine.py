@@ -55,6 +55,8 @@ def inside(folder: Path, named: str) -> Path:
     """
     home = folder.resolve()
     try:
+        if "\\" in named and not (home / named).exists():
+            named = named.replace("\\", "/")  # written on Windows
         path = (home / named).resolve()
         present = path.is_dir()
     except (OSError, ValueError, RuntimeError) as error:

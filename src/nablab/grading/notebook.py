@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from nablab.errors import UserError
 from nablab.grading.confine import read_limited
@@ -82,7 +82,7 @@ def read_notebook(path: Path) -> Notebook:
     """
     try:
         text = read_limited(path, LARGEST).decode("utf-8")
-        values = json.loads(text, parse_constant=_refuse)
+        values = json.loads(text, parse_constant=lambda constant: None)  # pictures' data may hold NaN
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a notebook: {error}") from error
     except RecursionError as error:
@@ -95,10 +95,6 @@ def read_notebook(path: Path) -> Notebook:
         raise UserError(
             f"{path} is not a notebook of format 4: {type(error).__name__} {plain(error)}"
         ) from error
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _cells(values: Any) -> Iterator[Cell]:
@@ -122,13 +118,14 @@ def _output(values: Any) -> Output:
     if kind == "error":
         return Output(kind, {"text/plain": f"{_text(values['ename'])}: {_text(values['evalue'])}"})
     data = values.get("data", {})
-    texts = {
-        mime: _text(value)
-        for mime, value in data.items()
-        if isinstance(value, str | list) and mime not in _PICTURES
-    }
+    texts = {mime: _text(value) for mime, value in data.items() if _is_text(value) and mime not in _PICTURES}
     pictures = tuple(_picture(_text(data[mime])) for mime in _PICTURES if mime in data)
     return Output(kind, texts, pictures, _count(values.get("execution_count")))
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a text, or the lines of one; JSON may be anything."""
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, str) for v in value))
 
 
 def _picture(text: str) -> bytes:

@@ -52,7 +52,7 @@ _PER_MODEL = ("networks", "graphs", "curves", "matrices", "costs", "accuracies")
 _MODULE = re.compile(r"\b(Linear|Conv2d|BatchNorm2d|_Linear|_Conv2d)\(|\(0\): ")
 #: Characters of one text that are searched.
 _LONGEST = 20_000
-_CLASS = re.compile(r"class\s+\w+\s*\(.*\bModule\b.*\)\s*:")
+_CLASS = re.compile(r"\bclass\s+\w+\s*\([^()\n]*\bModule\b[^()\n]*\)\s*:")
 
 
 def _of_cell(place: Place, truths: Truths, names: Names) -> Iterable[tuple[str, tuple[str, ...]]]:
