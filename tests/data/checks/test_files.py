@@ -120,6 +120,7 @@ def test_sizes_and_orientations(folder: Path) -> None:
     assert "0.33 to 2.00 times as wide" in sizes.claim
     (orientations,) = of(found, "orientations")
     assert orientations.severity == "note"
+    assert "--augmentation rotate:10" in orientations.remedy
     assert "1 picture is higher than wide, 10 are wider than high" in orientations.claim
     assert orientations.files == (str(folder / "dog" / "00.png"),)
     assert found.dataset is not None

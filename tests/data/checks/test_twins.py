@@ -21,6 +21,7 @@ from nablab.data.checks.portraits import portray
 from nablab.data.checks.twins import _candidates, find_twins
 from nablab.data.checks.views import view
 from nablab.data.dataset import Dataset, make_dataset
+from nablab.data.samples import LazyRows
 from nablab.data.sources.fashion_mnist import load_slice
 
 
@@ -210,10 +211,13 @@ def test_portraits_are_numpys() -> None:
         assert (portraits.flat_top[row], portraits.flat_bottom[row]) == (top / 8, bottom / 8)
 
 
-def test_a_file_of_100_mb_is_read_in_a_tenth_of_that(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_file_of_100_mb_is_read_in_a_tenth_of_that(tmp_path: Path, lazy: bool) -> None:
+    """Also where its blocks are copies and no views, as those of rows that stay in their file."""
     shape = (30_000, 1, 58, 58)
     np.memmap(tmp_path / "x", np.uint8, "w+", shape=shape).flush()
-    x = np.memmap(tmp_path / "x", np.uint8, "r", shape=shape)
+    mapped = np.memmap(tmp_path / "x", np.uint8, "r", shape=shape)
+    x = LazyRows(mapped, np.arange(len(mapped)), mapped.dtype) if lazy else mapped
     data = replace(dataset(np.zeros((4, 1, 58, 58), np.uint8), 2), x_train=x, y_train=np.arange(30_000) % 2)
     tracemalloc.start()
     try:

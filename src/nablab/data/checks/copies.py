@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def find_copies(dataset: Dataset, progress: Progress | None = None) -> Copies:
     total = len(dataset.x_train) + len(dataset.x_test)
     digests = np.empty(total, dtype=f"S{2 * _DIGEST}")
     row = 0
-    for block in (*blocks(dataset.x_train), *blocks(dataset.x_test)):
+    for block in chain(blocks(dataset.x_train), blocks(dataset.x_test)):
         # Added because -0.0 and 0.0 are equal, and shall hash alike.
         for sample in np.array(block + block.dtype.type(0), order="C"):
             digests[row] = hashlib.blake2b(sample.data, digest_size=_DIGEST).hexdigest()

@@ -21,7 +21,7 @@ def find(survey: Survey) -> Iterator[Finding]:
             "note",
             f"{counted(len(upright), 'picture is/are')} higher than wide, {len(lying):,} "
             f"{'is' if len(lying) == 1 else 'are'} wider than high",
-            "look whether some lie on their side; augmentation by --rotate helps only a little there",
+            "look whether some lie on their side; --augmentation rotate:10 helps only a little there",
             files=tuple(str(header.path) for header in fewer),
         )
     turned = [header for header in survey.headers if header.turned]
