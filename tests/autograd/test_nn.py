@@ -223,6 +223,34 @@ def test_initialisers_have_torch_deviations(name: str) -> None:
     assert np.abs(ours).max() == pytest.approx(float(np.abs(theirs).max()), rel=0.25)
 
 
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out"])
+@pytest.mark.parametrize("nonlinearity", ["relu", "leaky_relu", "linear", "tanh", "sigmoid", "selu"])
+def test_kaiming_by_fan_and_gain(mode: str, nonlinearity: str) -> None:
+    for name in ("kaiming_uniform_", "kaiming_normal_"):
+        spreads = [
+            float(
+                getattr(m.nn.init, name)(
+                    m.zeros(300, 60, 3), a=0.5, mode=mode, nonlinearity=nonlinearity
+                ).std()
+            )
+            for m in (autograd, torch)
+        ]
+        assert spreads[0] == pytest.approx(spreads[1], rel=0.02)
+
+
+def test_initialisers_that_are_not_known() -> None:
+    for options, word in (({"mode": "fan"}, "fan_in"), ({"nonlinearity": "rleu"}, "did you mean relu")):
+        with pytest.raises(AutogradError, match=word):
+            nn.init.kaiming_normal_(autograd.zeros(2, 2), **options)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"])
+def test_a_column_held_against_a_row_is_warned_of(name: str) -> None:
+    for m in (autograd, torch):
+        with pytest.warns(UserWarning, match="broadcast"):
+            getattr(m.nn.functional, name)(m.zeros(3, 1), m.ones(3))
+
+
 def test_seed_repeats() -> None:
     draws = []
     for _ in range(2):
@@ -265,7 +293,7 @@ def test_attributes_and_walks() -> None:
     shared = nn.Sequential({"a": net.steps[0], "b": net.steps[0]})
     assert len(list(shared.parameters())) == 2
     assert len(shared) == 2
-    assert list(shared.state_dict()) == ["a.weight", "a.bias"]
+    assert list(shared.state_dict()) == ["a.weight", "a.bias", "b.weight", "b.bias"]
     seen: list[str] = []
     net.apply(lambda module: seen.append(type(module).__name__))
     assert seen[-1] == "Chain"
@@ -275,6 +303,48 @@ def test_attributes_and_walks() -> None:
     assert "scale" not in dict(net.named_parameters())
     net.eval()
     assert not any(module.training for module in net.modules())
+
+
+@pytest.mark.parametrize("n", [nn, torch.nn], ids=["ours", "torch"])
+def test_parts_replaced_and_removed(n: Any) -> None:
+    net = n.Sequential(n.Linear(6, 5), n.ReLU(), n.Linear(5, 2))
+    setattr(net, "0", n.Linear(6, 5))  # its place in the order stays
+    net[0].weight = n.Parameter(net[0].weight.detach() * 2)
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    with pytest.raises((AutogradError, TypeError), match="weight"):
+        net[0].weight = net[0].weight.detach() * 2
+    assert list(net[1:].state_dict()) == ["2.weight", "2.bias"]
+    assert type(net[:2]) is n.Sequential
+    assert len(n.ModuleList(net)[:2]) == 2
+    del net[2].bias
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "2.weight"]
+    delattr(net, "0")
+    assert [name for name, _ in net.named_children()] == ["1", "2"]
+
+
+@pytest.mark.parametrize("m", [autograd, torch], ids=["ours", "torch"])
+def test_options_of_forward_and_conversions(m: Any) -> None:
+    class Scaled(m.nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = m.nn.Linear(2, 1)
+
+        def forward(self, x: Any, *, scale: float = 1.0) -> Any:
+            return scale * self.layer(x)
+
+    net = Scaled().to("cpu")
+    x = m.ones(1, 2)
+    assert net(x, scale=3.0).item() == pytest.approx(3 * net(x).item())
+    net(x).sum().backward()
+    net.to(m.float64)
+    assert net.layer.weight.grad.dtype == net.layer.weight.dtype == m.float64
+    assert net(x.to(dtype=m.float64, device="cpu")).dtype == m.float64
+
+
+def test_modules_stay_on_the_cpu_and_in_floating_numbers() -> None:
+    for what, word in (("cuda", "CPU"), ("int64", "floating")):
+        with pytest.raises(AutogradError, match=word):
+            nn.Linear(1, 1).to(what)
 
 
 def test_zero_grad() -> None:

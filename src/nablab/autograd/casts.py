@@ -24,11 +24,11 @@ class Casts(Arithmetic):
 
     __slots__ = ()
 
-    def to(self, *what: Any) -> Tensor:
+    def to(self, *what: Any, device: Any = None, dtype: DTypeLike | None = None) -> Tensor:
         """In another dtype. A device may be named too, as long as it is the CPU."""
         result = cast("Tensor", self)
-        for target in what:
-            if target == "cpu":
+        for target in (*what, device, dtype):
+            if target is None or target == "cpu":
                 continue
             if isinstance(target, str) and not hasattr(np, target):
                 raise AutogradError(f"no device {target}: this engine computes with NumPy, on the CPU")

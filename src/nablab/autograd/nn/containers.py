@@ -22,7 +22,13 @@ class ModuleList(Module):
         self.add_module(str(len(self._modules)), module)
         return self
 
-    def __getitem__(self, index: int) -> Module:
+    def __getitem__(self, index: int | slice) -> Any:
+        """A module; or, for a slice, the same kind of list of some."""
+        if isinstance(index, slice):
+            part = type(self)()
+            for name in list(self._modules)[index]:
+                part.add_module(name if isinstance(self, Sequential) else str(len(part)), self._modules[name])
+            return part
         return list(self._modules.values())[index]
 
     def __len__(self) -> int:

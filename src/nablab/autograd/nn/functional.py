@@ -211,14 +211,22 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
-    """Class numbers as rows of zeros with a one."""
+    """Class numbers as rows of zeros with a one.
+
+    Raises AutogradError for others than 0 to num_classes - 1.
+    """
     k = num_classes if num_classes > 0 else int(input.value.max()) + 1
+    if input.numel() and not (input.value.min() >= 0 and input.value.max() < k):
+        raise AutogradError(
+            f"one_hot: class numbers from {input.value.min()} to {input.value.max()}, and {k} classes: "
+            f"they must be 0 to {k - 1}"
+        )
     return Tensor((input.value[..., None] == np.arange(k)).astype(np.int64))
 
 
 def normalize(input: Tensor, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Divided by the Euclidean norm along `dim`."""
-    return input / input.norm(dim, keepdim=True).clamp(min=eps)
+    return input / input.norm(dim=dim, keepdim=True).clamp(min=eps)
 
 
 __all__ = [

@@ -7,14 +7,23 @@ from math import prod, sqrt
 import numpy as np
 
 from nablab.autograd.create import default_generator
+from nablab.autograd.errors import AutogradError
 from nablab.autograd.mode import no_grad
 from nablab.autograd.tensor import Tensor
+from nablab.errors import did_you_mean
 
 Generator = np.random.Generator
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs reach a unit, and how many units an input reaches. Weight (O, I, ...)."""
+    """How many inputs reach a unit, and how many units an input reaches. Weight (O, I, ...).
+
+    Raises AutogradError for fewer than two dimensions: a bias has neither.
+    """
+    if tensor.ndim < 2:
+        raise AutogradError(
+            f"this initialisation is for weights of two dimensions or more, not for shape {tensor.shape}"
+        )
     window = prod(tensor.shape[2:])
     return tensor.shape[1] * window, tensor.shape[0] * window
 
@@ -45,15 +54,41 @@ def ones_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 1.0)
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0.0, generator: Generator | None = None) -> Tensor:
-    """Keeps the variance through leaky ReLUs of slope `a` (He et al. 2015)."""
-    bound = sqrt(6 / ((1 + a * a) * fans(tensor)[0]))
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By how much weights must grow to make up for an activation; `param` is the slope of a leaky ReLU.
+
+    Raises AutogradError for one that is not known.
+    """
+    slope = 0.01 if param is None else param
+    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": sqrt(2), "selu": 3 / 4,
+             "leaky_relu": sqrt(2 / (1 + slope * slope))}  # fmt: skip
+    if nonlinearity not in gains:
+        raise AutogradError(f"the gain of {nonlinearity!r} is not known{did_you_mean(nonlinearity, gains)}")
+    return gains[nonlinearity]
+
+
+def kaiming_uniform_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Keeps the variance through leaky ReLUs of slope `a` (He et al. 2015), forward, or back ("fan_out")."""
+    bound = sqrt(3) * _kaiming(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0.0, generator: Generator | None = None) -> Tensor:
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
     """As `kaiming_uniform_`, with normal values."""
-    return normal_(tensor, 0.0, sqrt(2 / ((1 + a * a) * fans(tensor)[0])), generator)
+    return normal_(tensor, 0.0, _kaiming(tensor, a, mode, nonlinearity), generator)
+
+
+def _kaiming(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    """The deviation."""
+    if mode not in ("fan_in", "fan_out"):
+        raise AutogradError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
+    return calculate_gain(nonlinearity, a) / sqrt(fans(tensor)[mode == "fan_out"])
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:

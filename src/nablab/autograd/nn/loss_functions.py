@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
+
 from nablab.autograd import ops
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.tensor import Tensor
@@ -13,6 +17,24 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
     if reduction not in ("mean", "sum"):
         raise AutogradError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
     return losses.mean() if reduction == "mean" else losses.sum()
+
+
+def _check_shapes(name: str, input: Tensor, target: Tensor) -> None:
+    """Raise where (N, 1) would meet (N,): every entry would be held against all targets."""
+    if input.shape != target.shape:
+        raise AutogradError(
+            f"{name}: the input has the shape {input.shape}, the target {target.shape}; reshape one of them"
+        )
+
+
+def _warn_of_shapes(name: str, input: Tensor, target: Tensor) -> None:
+    """The same where PyTorch only warns."""
+    if np.ndim(target) and np.shape(target) != input.shape:
+        warnings.warn(
+            f"{name}: the input has the shape {input.shape}, the target {np.shape(target)}: they are "
+            "broadcast against each other, which is hardly meant; reshape one of them",
+            stacklevel=3,
+        )
 
 
 def cross_entropy(
@@ -40,7 +62,11 @@ def nll_loss(
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
-    """-(t log p + (1 - t) log(1 - p)) of probabilities p."""
+    """-(t log p + (1 - t) log(1 - p)) of probabilities p.
+
+    Raises AutogradError for a target of another shape.
+    """
+    _check_shapes("binary_cross_entropy", input, target)
     losses = ops.binary_cross_entropy(input, target)
     return _reduced(losses if weight is None else losses * weight, reduction)
 
@@ -50,22 +76,26 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Binary cross entropy of p = sigmoid(input), safe for scores of any size."""
+    _check_shapes("binary_cross_entropy_with_logits", input, target)
     losses = ops.binary_cross_entropy_with_logits(input, target, 1.0 if pos_weight is None else pos_weight)
     return _reduced(losses if weight is None else losses * weight, reduction)
 
 
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """(input - target)^2."""
+    _warn_of_shapes("mse_loss", input, target)
     return _reduced(ops.mse_loss(input, target), reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """|input - target|."""
+    _warn_of_shapes("l1_loss", input, target)
     return _reduced(ops.l1_loss(input, target), reduction)
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Half the square up to delta, from there a straight line of slope delta."""
+    _warn_of_shapes("huber_loss", input, target)
     return _reduced(ops.huber_loss(input, target, delta=delta), reduction)
 
 

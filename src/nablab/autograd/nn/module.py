@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.mode import no_grad
@@ -41,11 +42,11 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module]
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.forward(*inputs, **options)
 
     # Parts are attributes.
 
@@ -55,13 +56,27 @@ class Module:
         if name in self._buffers and (value is None or isinstance(value, Tensor)):
             self.register_buffer(name, value)
             return
+        if name in self._parameters and isinstance(value, Tensor) and not isinstance(value, Parameter):
+            raise AutogradError(
+                f"{type(self).__name__}.{name} is a parameter, and a mere tensor in its place would not be "
+                f"learned; write {name}.copy_(...) under no_grad(), or assign a Parameter"
+            )
+        kind: dict[str, Any] | None = None
+        if isinstance(value, Parameter):
+            kind = self._parameters
+        elif isinstance(value, Module):
+            kind = self._modules
+        for other in (self._parameters, self._buffers, self._modules):
+            if other is not kind:
+                other.pop(name, None)
+        if kind is not None:
+            kind[name] = value  # what stood there before keeps its place in the order
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
         for kind in (self._parameters, self._buffers, self._modules):
             kind.pop(name, None)
-        if isinstance(value, Parameter):
-            self._parameters[name] = value
-        elif isinstance(value, Module):
-            self._modules[name] = value
-        object.__setattr__(self, name, value)
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         setattr(self, name, parameter)
@@ -160,15 +175,24 @@ class Module:
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.is_floating_point():
                 tensor.data = tensor.detach().type(dtype)
+                tensor.grad = None if tensor.grad is None else tensor.grad.type(dtype)
         return self
 
+    def to(self, what: DTypeLike) -> Self:
+        """In another floating dtype; or on a device, as long as it is the CPU."""
+        if Tensor(np.zeros(0)).to(what).is_floating_point():  # names the devices and types that there are not
+            return self if str(what) == "cpu" else self._convert(np.dtype(what))
+        raise AutogradError(f"modules compute with a floating dtype, not {np.dtype(what)}")
+
     def state_dict(self) -> dict[str, Tensor]:
-        """Parameters and buffers by name, sharing memory with the module."""
-        state: dict[str, Tensor] = {}
-        for prefix, module in self.named_modules():
-            for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-                if tensor is not None:
-                    state[f"{prefix}.{name}" if prefix else name] = tensor.detach()
+        """Parameters and buffers by name, sharing memory with the module; shared ones by all their names."""
+        state: dict[str, Tensor] = {
+            name: tensor.detach()
+            for name, tensor in (*self._parameters.items(), *self._buffers.items())
+            if tensor is not None
+        }
+        for prefix, module in self._modules.items():
+            state |= {f"{prefix}.{name}": tensor for name, tensor in module.state_dict().items()}
         return state
 
     @no_grad()
