@@ -209,6 +209,13 @@ def test_groups() -> None:
     assert rates[0] == rates[1]
 
 
+def test_one_cycle_may_begin_at_its_peak() -> None:
+    schedule = optim.lr_scheduler.OneCycleLR(
+        optim.SGD([autograd.ones(1)]), 0.1, total_steps=10, pct_start=0.1
+    )
+    assert schedule.get_last_lr() == [0.1]
+
+
 def _steps(schedule: Any, number: int) -> None:
     for _ in range(number):
         schedule.step()
@@ -219,6 +226,7 @@ def _steps(schedule: Any, number: int) -> None:
     [
         (lambda p: optim.SGD([]), "no parameters"),
         (lambda p: optim.SGD([p * 2]), "leaf"),
+        (lambda p: optim.SGD([p, {"params": [autograd.ones(1)]}]), "not both"),
         (lambda p: optim.SGD([{"params": [p]}, {"params": [p]}]), "two groups"),
         (lambda p: optim.SGD([p], lr=-1), "lr must not be negative"),
         (lambda p: optim.SGD([p], nesterov=True), "nesterov"),

@@ -36,6 +36,10 @@ class Optimizer(ABC):
         if not given:
             raise AutogradError("the optimizer got no parameters; an iterator can only be used once")
         groups = [entry for entry in given if isinstance(entry, dict)]
+        if groups and len(groups) < len(given):
+            raise AutogradError(
+                "an optimizer takes parameters or groups, not both: make a group of the others"
+            )
         for group in groups or [{"params": given}]:
             self.add_param_group(dict(group))
 

@@ -154,7 +154,7 @@ class OneCycleLR(LRScheduler):
         if t > self.total_steps:
             raise AutogradError(f"OneCycleLR was made for {self.total_steps} steps, this is step {t}")
         if t <= self.peak:
-            return self._between(low, high, t / self.peak)
+            return self._between(low, high, t / self.peak if self.peak else 1.0)
         return self._between(high, last, (t - self.peak) / (self.total_steps - 1 - self.peak))
 
     def rate(self, base: float, t: int) -> float:
