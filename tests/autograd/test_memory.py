@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import tracemalloc
 import weakref
 from typing import Any
 
@@ -49,6 +50,20 @@ def test_values_that_no_rule_needs_are_not_kept() -> None:
     del y
     assert array() is None
     z.sum().backward()
+
+
+def test_grad_keeps_only_the_gradients_that_were_asked_for() -> None:
+    x = autograd.ones(1_000_000, requires_grad=True)
+    y = x
+    for _ in range(20):
+        y = y * 1.5
+    loss = y.sum()
+    tracemalloc.start()
+    try:
+        autograd.grad(loss, x)
+        assert tracemalloc.get_traced_memory()[1] < 5 * x.value.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_thousand_steps_do_not_grow() -> None:

@@ -209,6 +209,9 @@ REDUCTIONS = [
         m.prod(x, 2, keepdim=True)
         m.norm(x)
         x.norm(dim=1)
+        x.norm(2)
+        x.norm(1) + x.norm(float("inf"))
+        m.norm(x, 1, 2, True)
         F.normalize(x, dim=2)
         x.max()
         x.min()
@@ -284,6 +287,7 @@ SHAPES = cases("""
 IMAGES = [
     *cases("F.conv2d(x, w, b)", *[((2, 4, 7, 6), (4, 4, h, w), (4,)) for h, w in ((3, 3), (1, 1), (7, 6))]),
     *cases("""
+        F.conv2d(x[:0], w, b).sum() + x.sum()
         F.conv2d(x, w, b, stride=2)
         F.conv2d(x, w, b, padding=1)
         F.conv2d(x, w, b, stride=(2, 1), padding=(0, 2))
@@ -461,6 +465,34 @@ def test_as_torch(case: Case, dtype: str, tolerance: float) -> None:
 def test_finite_differences(case: Case) -> None:
     inputs = [autograd.tensor(x, requires_grad=True) for x in case.inputs()]
     assert autograd.gradcheck(lambda *x: case.run(autograd, list(x), "float64"), inputs, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "m.relu(x).sqrt()",
+        "F.relu6(x).sqrt()",
+        "x.clamp(min=0).sqrt()",
+        "m.maximum(x, m.zeros(2, 4)).sqrt()",
+        "(4 - m.minimum(x, 4 * m.ones(2, 4))).sqrt()",
+        "F.max_pool2d(x[None, None], 2).sqrt()",
+        "F.max_pool2d(x[None, None], 2, 1).sqrt()",
+        "x[:, 2:].std(0)",
+        "x[0, 1:2].expand(3).std()",
+        "x[:1, 0].var()",
+        "x[2:].mean(1)",
+        "x[2:].std(1)",
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*egrees of freedom:", "ignore:invalid value:RuntimeWarning")
+def test_infinite_slopes_stay_where_they_are(text: str) -> None:
+    """The root has one at 0: what a ReLU has cut off, and what did not win, still gets a gradient of 0."""
+    gradients = []
+    for m in (autograd, torch):
+        x = m.tensor([[-1.0, 0.0, 4.0, 9.0], [-2.0, -3.0, 4.0, 9.0]], requires_grad=True)
+        eval(text, {"m": m, "F": m.nn.functional, "x": x}).sum().backward()
+        gradients.append(x.grad.tolist())
+    np.testing.assert_allclose(*gradients)
 
 
 def test_no_operation_is_left_out() -> None:

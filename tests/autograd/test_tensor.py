@@ -233,6 +233,15 @@ MISUSES = {
     "m.ones(6).reshape(4, 2)": "shape",
     "m.ones(2).long().add_(0.5)": "int64|Long",
     "m.ones(2).add_(m.ones(3, 2))": "shape",
+    "m.ones(3).expand(-1, 3)": "-1",
+    "m.ones(1).expand(3).add_(1)": "clone",
+    "m.tensor([True]).add_(1)": "bool",
+    "m.nn.functional.conv2d(m.ones(1, 1, 4, 4), m.ones(1, 1, 2, 2), stride=0)": "stride",
+    "m.nn.functional.max_pool2d(m.ones(1, 1, 4, 4), 2, stride=0)": "stride",
+    "m.nn.functional.one_hot(m.tensor([0, 5]), 3)": "class",
+    "m.nn.functional.binary_cross_entropy(m.ones(3, 1), m.ones(3))": "size|shape",
+    "m.nn.functional.binary_cross_entropy_with_logits(m.ones(3, 1), m.ones(3))": "size|shape",
+    "m.nn.init.xavier_uniform_(m.ones(3))": "dimensions",
     "m.ones(2).long().mean()": "float",
     "m.ones(2, 2) @ m.ones(2, 2).double()": "dtype|convert",
     "m.nn.functional.linear(m.ones(2, 4).double(), m.ones(3, 4))": "dtype|convert",
@@ -288,13 +297,17 @@ MISTAKES = {
     "m.set_default_dtype('int64')": "float32 or float64",
     "m.ones(2).__setitem__(5, 1.0)": "assignment",
     "m.ones(2)[5]": "getitem",
+    "m.tensor(np.ones(2, np.uint8)) + 300": "300",
+    "m.ones(2, 3).norm(3)": "norm",
+    "F.conv2d(m.ones(1, 1, 4, 4), m.ones(1, 1, 2, 2), groups=0)": "groups",
+    "m.numerical_gradient(lambda: 0.0, np.array([1, 2]))": "float64",
 }
 
 
 @pytest.mark.parametrize("text", MISTAKES)
 def test_mistakes_are_named(text: str) -> None:
     with pytest.raises(AutogradError, match=MISTAKES[text]):
-        eval(text, {"m": autograd, "F": autograd.nn.functional})
+        eval(text, {"m": autograd, "F": autograd.nn.functional, "np": np})
 
 
 @pytest.mark.parametrize(
@@ -360,6 +373,47 @@ def test_switches(m: ModuleType) -> None:
         return bool((x * 2).requires_grad)
 
     assert not silent()
+
+    @m.no_grad
+    def silent_too() -> bool:
+        return bool((x * 2).requires_grad)
+
+    @m.set_grad_enabled(False)
+    def set_to_silent() -> bool:
+        return bool((x * 2).requires_grad)
+
+    @m.no_grad()
+    def steps() -> Any:
+        while True:
+            yield (x * 2).requires_grad
+
+    assert m.is_grad_enabled()
+    assert not silent_too()
+    assert not set_to_silent()
+    silently = steps()
+    assert not next(silently)
+    assert m.is_grad_enabled()
+    assert not silently.send(None)
+    assert silent_too.__name__ == "silent_too"
+
+
+def test_a_generator_under_a_switch_ends_and_is_sent_to() -> None:
+    @autograd.no_grad()
+    def steps() -> Any:
+        sent = yield autograd.is_grad_enabled()
+        return sent
+
+    running = steps()
+    assert next(running) is False
+    with pytest.raises(StopIteration) as end:
+        running.send("word")
+    assert end.value.value == "word"
+
+
+@ENGINES
+def test_no_number_is_just_unequal(m: ModuleType) -> None:
+    assert (m.ones(2) == None) is False  # noqa: E711
+    assert (m.ones(2) != "text") is True
 
 
 @ENGINES
@@ -461,6 +515,53 @@ def test_long_chains() -> None:
     del y
 
 
+@ENGINES
+def test_what_shows_the_same_memory_knows_it(m: ModuleType) -> None:
+    w = m.ones(2, 3, requires_grad=True)
+    x = w * 2
+    x.squeeze(0).mul_(3.0)  # nothing to squeeze: still a view
+    (x * x).sum().backward()
+    assert w.grad.tolist() == [[72] * 3] * 2
+    y = m.arange(3.0)
+    m.flip(y, (0,)).zero_()  # no view
+    assert y.tolist() == [0, 1, 2]
+
+
+def test_an_operation_that_returns_its_input_makes_a_view() -> None:
+    @autograd.op
+    def as_it_is(x: Any) -> Any:
+        return x
+
+    autograd.vjp(as_it_is)(lambda g: g)
+    w = autograd.ones(2, requires_grad=True)
+    x = w * 2
+    as_it_is(x).mul_(3.0)
+    (x * x).sum().backward()
+    assert w.grad.tolist() == [72, 72]
+    del autograd.graph.OPS["as_it_is"]
+
+
+def test_an_index_that_changes_later_does_not_move_the_gradient() -> None:
+    w = autograd.arange(3.0).requires_grad_()
+    for index in (autograd.tensor([0, 1]), np.array([0, 1])):
+        part = (w * 2)[index]
+        index[0] = 2
+        w.grad = None
+        part.sum().backward()
+        assert w.grad.tolist() == [2, 2, 0]
+
+
+@ENGINES
+def test_a_view_requires_gradients_once_its_base_does(m: ModuleType) -> None:
+    w = m.full((3,), 2.0, requires_grad=True)
+    x = m.ones(3)
+    first = x[0]
+    x.mul_(w)
+    assert first.requires_grad
+    first.backward()
+    assert w.grad.tolist() == [1, 0, 0]
+
+
 # Types and printing.
 
 
@@ -500,6 +601,19 @@ TYPES = """
     m.maximum(m.ones(2), m.ones(2).double())
     m.tensor([1, 2]).abs()
     m.ones_like(m.tensor([1]))
+    m.tensor(np.array([200, 100], np.uint8)).sum()
+    m.tensor(np.array([200, 100], np.uint8)).prod()
+    m.tensor(np.array([200, 100], np.uint8)).sum() + m.tensor([1, 2])
+    m.tensor(np.array([225, 0], np.uint8)).sqrt()
+    m.tensor(np.array([0, 200], np.uint8)).sigmoid()
+    m.where(m.tensor([True, False]), m.ones(2), m.tensor([1, 2]))
+    m.where(m.tensor([True, False]), 1.0, 0.0)
+    m.where(m.tensor([True, False]), m.ones(2), 0)
+    m.cat([m.ones(2), m.tensor([1, 2])])
+    m.stack([m.ones(2), m.tensor([1, 2])])
+    m.tensor(3.0).flatten()
+    m.ones(0, 3).sum(1)
+    m.arange(3.0)[[]]
 """.strip().splitlines()
 
 

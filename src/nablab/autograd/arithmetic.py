@@ -73,10 +73,10 @@ class Arithmetic(Variable):
     # Comparisons: tensors of bool, which have no gradient.
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return self._compare(np.equal, other)
+        return NotImplemented if _is_no_number(other) else self._compare(np.equal, other)
 
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return self._compare(np.not_equal, other)
+        return NotImplemented if _is_no_number(other) else self._compare(np.not_equal, other)
 
     def __lt__(self, other: Operand) -> Tensor:
         return self._compare(np.less, other)
@@ -126,10 +126,17 @@ class Arithmetic(Variable):
         return inplace.update(self, "pow", other)
 
 
+def _is_no_number(other: object) -> bool:
+    """None and texts: a tensor is not equal to them, as one and not entry by entry."""
+    return other is None or isinstance(other, str)
+
+
 def _plain_key(key: Any) -> Any:
-    """An index with arrays in place of tensors, and an array in place of a list."""
+    """An index with arrays in place of tensors and lists: copies, which stay as they are until backward."""
     if isinstance(key, tuple):
         return tuple(_plain_key(part) for part in key)
     if isinstance(key, list):
-        return np.asarray(key)
-    return key.value if isinstance(key, Variable) else key
+        return np.asarray(key, None if key else np.int64)
+    if isinstance(key, Variable):
+        return key.value.copy()
+    return key.copy() if isinstance(key, np.ndarray) else key

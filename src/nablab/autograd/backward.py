@@ -160,7 +160,9 @@ def grad(
     places = [x._parent() for x in wanted]
     start, first = seed(output, grad_outputs)
     with np.errstate(all="ignore"):
-        found = {id(place): g for place, g, _, _ in walk(start, first, retain_graph=retain_graph)}
+        sought = {id(place) for place in places}
+        steps = walk(start, first, retain_graph=retain_graph)
+        found = {id(place): g for place, g, _, _ in steps if id(place) in sought}
     result: list[Tensor | None] = []
     for i, (x, place) in enumerate(zip(wanted, places, strict=True)):
         if id(place) not in found and not allow_unused:
@@ -173,7 +175,7 @@ def grad(
 
 def seed(tensor: Variable, gradient: Any) -> tuple[Node | Variable, Array]:
     """Where the walk begins, and with what."""
-    if not tensor._requires_grad:
+    if not tensor.requires_grad:
         raise AutogradError(
             "backward() from a tensor that does not require a gradient: no tensor with requires_grad=True "
             "led to it, or it was computed under no_grad() or after detach()"

@@ -44,7 +44,7 @@ def is_floating(dtype: DType) -> bool:
     return dtype.kind == "f"
 
 
-def _rank(dtype: DType) -> int:
+def kind(dtype: DType) -> int:
     """Bool, integer, floating: a higher kind wins over a lower one whatever the sizes."""
     return "biuf".index(dtype.kind) if dtype.kind != "u" else 1
 
@@ -56,8 +56,8 @@ def _number_dtype(number: object) -> DType:
 
 
 def _widest(dtypes: Sequence[DType]) -> DType:
-    top = max(map(_rank, dtypes))
-    return np.result_type(*(dtype for dtype in dtypes if _rank(dtype) == top))
+    top = max(map(kind, dtypes))
+    return np.result_type(*(dtype for dtype in dtypes if kind(dtype) == top))
 
 
 def common_dtype(operands: Sequence[Any]) -> DType:
@@ -79,7 +79,7 @@ def common_dtype(operands: Sequence[Any]) -> DType:
     )
     result: DType | None = None
     for group in groups:
-        if group and (result is None or _rank(_widest(group)) > _rank(result)):
+        if group and (result is None or kind(_widest(group)) > kind(result)):
             result = _widest(group)
     assert result is not None
     return result

@@ -62,6 +62,12 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return ops.matmul(a, b)
 
 
+def norm(
+    x: Tensor, p: float | str | None = "fro", dim: int | Sequence[int] | None = None, keepdim: bool = False
+) -> Tensor:
+    return x.norm(p, dim, keepdim)
+
+
 mm = mv = bmm = ops.matmul
 
 

@@ -21,10 +21,14 @@ def numerical_gradient(function: Callable[[], float], x: Array, eps: float = 1e-
     (f(x + eps) - f(x - eps)) / 2 eps for each entry in turn, changed in place and put back. The error is of
     order eps^2 from curvature and 1e-16 / eps from rounding.
 
+    Raises AutogradError for an array of another dtype: integers would swallow the steps, float32 nearly so.
+
     >>> x = np.array([1.0, 2.0])
     >>> numerical_gradient(lambda: float((x**2).sum()), x).round(6)
     array([2., 4.])
     """
+    if x.dtype != float64:
+        raise AutogradError(f"numerical_gradient needs an array of float64, this one is {x.dtype}")
     result = np.zeros(x.shape)
     for place in np.ndindex(x.shape):
         before = x[place]

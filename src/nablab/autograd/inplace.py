@@ -8,7 +8,7 @@ from weakref import ref
 
 import numpy as np
 
-from nablab.autograd.dtypes import Array, is_floating
+from nablab.autograd.dtypes import Array, kind
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.graph import OPS, Form, Node, Parent, Rule
 from nablab.autograd.mode import mode
@@ -31,8 +31,13 @@ def update(tensor: T, operation: str, *others: Any, **options: Any) -> T:
         raise AutogradError(
             f"{operation}_: a result of shape {result.shape} does not fit into {tensor.shape}"
         )
-    if is_floating(result.dtype) and not is_floating(tensor.dtype):
+    if kind(result.dtype) > kind(tensor.dtype):
         raise AutogradError(f"{operation}_: a {result.dtype} result cannot be stored in {tensor.dtype}")
+    if not tensor.value.flags.writeable:
+        raise AutogradError(
+            f"{operation}_: this memory cannot be written to: expand() shows one number in several places, "
+            "or the array it came from is read-only; clone() it first"
+        )
     if result.grad_fn is not None:
         _keep_old_values(result.grad_fn, tensor)
     tensor.value[...] = result.value

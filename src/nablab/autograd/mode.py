@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
+from inspect import isgeneratorfunction
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,11 +48,18 @@ class set_grad_enabled:  # noqa: N801  (PyTorch's name)
     ) -> None:
         mode.recording = self._before
 
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        mode.recording = self._before  # the function only, when it is called
+        return _switched(function, lambda: set_grad_enabled(self.recording))
+
 
 class _Switch:
-    """A context manager and decorator; may be entered again inside itself."""
+    """A context manager and decorator, with or without brackets; may be entered again inside itself."""
 
     recording: bool
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        return super().__new__(cls) if function is None else cls()(function)
 
     def __init__(self) -> None:
         self._before: list[bool] = []
@@ -65,12 +74,30 @@ class _Switch:
         mode.recording = self._before.pop()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        @wraps(function)
-        def switched(*args: P.args, **kwargs: P.kwargs) -> R:
-            with type(self)():
-                return function(*args, **kwargs)
+        return _switched(function, type(self))
 
-        return switched
+
+def _switched(function: Callable[P, R], switch: Callable[[], AbstractContextManager[None]]) -> Callable[P, R]:
+    """The function, run under the switch; a generator at each of its steps, and not what runs in between."""
+
+    @wraps(function)
+    def switched(*args: P.args, **kwargs: P.kwargs) -> R:
+        with switch():
+            return function(*args, **kwargs)
+
+    @wraps(function)
+    def step_by_step(*args: P.args, **kwargs: P.kwargs) -> Any:
+        steps: Any = function(*args, **kwargs)
+        sent = None
+        while True:
+            with switch():
+                try:
+                    value = steps.send(sent)
+                except StopIteration as end:
+                    return end.value
+            sent = yield value
+
+    return step_by_step if isgeneratorfunction(function) else switched
 
 
 class no_grad(_Switch):  # noqa: N801  (PyTorch's name)

@@ -122,12 +122,8 @@ class Op:
     def _run(self, arrays: Sequence[Any], options: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
         """The forward: its result as an array, and what else it kept."""
         try:
-            if self.promotes:
-                with np.errstate(all="ignore"):
-                    result = self.forward(*promote(arrays), **options)
-            else:
-                result = self.forward(*arrays, **options)
-        except (ValueError, IndexError) as error:
+            result = self._promoted(arrays, options) if self.promotes else self.forward(*arrays, **options)
+        except (ValueError, IndexError, OverflowError) as error:
             shapes = ", ".join(str(a.shape) for a in arrays if isinstance(a, np.ndarray))
             raise AutogradError(f"{self.name} of shapes {shapes}: {error}") from error
         kept: dict[str, Any] = {}
@@ -136,7 +132,24 @@ class Op:
         out = result if type(result) is np.ndarray else np.asarray(result)
         if self.promotes and out.dtype == float64 and not any(_is_floating(a) for a in arrays):
             out = out.astype(get_default_dtype())  # NumPy divides integers in float64, PyTorch does not
+        for a in arrays:
+            if out is a:
+                return out.view(), kept  # nothing was computed: it must know whose memory it shows
         return out, kept
+
+    def _promoted(self, arrays: Sequence[Any], options: dict[str, Any]) -> Any:
+        """The forward of inputs of one dtype; of integers in float64, where it makes fractions of them.
+
+        Of 8 bits NumPy itself makes float16, and squares and signs that do not fit.
+        """
+        operands = promote(arrays)
+        with np.errstate(all="ignore"):
+            result = self.forward(*operands, **options)
+            if not any(_is_floating(a) for a in operands):
+                out = np.asarray(result[0] if type(result) is tuple else result)
+                if out.dtype.kind == "f":
+                    return self.forward(*[np.asarray(a, float64) for a in operands], **options)
+        return result
 
     def _record(
         self,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nablab.autograd.arithmetic import Operand
 from nablab.autograd.dtypes import Array
+from nablab.autograd.errors import AutogradError
 from nablab.autograd.graph import OPS
 from nablab.autograd.mutation import Mutation
 from nablab.autograd.show import show
@@ -135,8 +137,14 @@ class Tensor(Mutation):
     def std(self, dim: Dim = None, *, correction: int = 1, keepdim: bool = False) -> Tensor:
         return OPS["std"](self, dim=dim, correction=correction, keepdim=keepdim)
 
-    def norm(self, dim: Dim = None, keepdim: bool = False) -> Tensor:
-        """The Euclidean norm."""
+    def norm(self, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False) -> Tensor:
+        """(sum |x|^p)^(1/p), for p = 1, 2 (or "fro") and infinity; over all entries, or along `dim`."""
+        if p == 1:
+            return self.abs().sum(dim, keepdim)
+        if p == inf:
+            return self.abs().amax(dim, keepdim)
+        if p not in (2, "fro", None):
+            raise AutogradError(f"norm takes p = 1, 2 or infinity, not {p!r}")
         return OPS["norm"](self, dim=dim, keepdim=keepdim)
 
     def logsumexp(self, dim: Dim, keepdim: bool = False) -> Tensor:

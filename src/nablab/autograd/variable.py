@@ -84,7 +84,7 @@ class Variable:
     @property
     def requires_grad(self) -> bool:
         """Whether operations on it are recorded. May only be set on a leaf of floating dtype."""
-        return self._requires_grad
+        return self._requires_grad_now()
 
     @requires_grad.setter
     def requires_grad(self, required: bool) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from nablab.autograd.chosen import chooser
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.kernels.window import Pair, Shape, Window, batch_first, batch_last
@@ -47,15 +48,16 @@ def to_winners(g: Array, winner: Array, window: Window, shape: Shape) -> Array:
     """Send each window's gradient to its largest element."""
     padded = window.zeros(shape, g.dtype) if not window.tiles(shape) else window.empty(shape, g.dtype)
     g_CHWN = batch_last(g)
+    choose = chooser(g)
     apart = window.stride[0] >= window.size[0] and window.stride[1] >= window.size[1]
 
     def send(channels: slice) -> None:
         for i, view in enumerate(window.views(padded[channels], winner.shape[1:3])):
             won = winner[channels] == i
             if apart:
-                np.multiply(g_CHWN[channels], won, out=view)
+                choose(g_CHWN[channels], won, out=view)
             else:
-                view += g_CHWN[channels] * won
+                view += choose(g_CHWN[channels], won)
 
     run([partial(send, channels) for channels in cuts(len(padded), parts(padded.size, at_least=POOLED))])
     return batch_first(window.unpad(padded))

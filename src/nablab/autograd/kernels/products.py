@@ -46,7 +46,7 @@ def _by_rows(a: Array, b: Array, out: Array, rows: int) -> None:
 def multiply(a: Array, b: Array, out: Array) -> None:
     """Small matrices a (..., M, K) times wide ones b (..., K, P), into out (..., M, P); in pieces."""
     (m, k), p = a.shape[-2:], b.shape[-1]
-    pieces = -(-m * k * p // PIECE) if m * k <= SMALL_FACTOR else 1
+    pieces = max(1, -(-m * k * p // PIECE)) if m * k <= SMALL_FACTOR else 1
     cut = p - p % pieces
     if pieces > 1:
         np.matmul(a[..., None, :, :], _pieces(b[..., :cut], pieces), out=_pieces(out[..., :cut], pieces))

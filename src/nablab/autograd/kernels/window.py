@@ -32,9 +32,11 @@ class Window:
     def outputs(self, shape: Shape) -> Pair:
         """How many places it takes on images of shape (N, C, H, W).
 
-        Raises AutogradError where it is larger than the padded image.
+        Raises AutogradError where it is larger than the padded image, or does not move.
         """
         (k, kk), (s, ss), (p, pp), (d, dd) = self.size, self.stride, self.padding, self.dilation
+        if s < 1 or ss < 1:
+            raise AutogradError(f"the stride of a window must be at least 1, it is {s}x{ss}")
         h = shape[2] + 2 * p - d * (k - 1) - 1
         w = shape[3] + 2 * pp - dd * (kk - 1) - 1
         if h < 0 or w < 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nablab.autograd.chosen import chooser
 from nablab.autograd.dtypes import Array
 from nablab.autograd.op import elementwise, op, vjp
 from nablab.autograd.special import normal_cdf, normal_pdf
@@ -19,7 +20,8 @@ def relu(x: Array) -> Array:
 
 @vjp(relu)
 def _(g: Array, out: Array) -> Array:
-    return g * (out > 0)
+    """g * (out > 0)"""
+    return chooser(g)(g, out > 0)
 
 
 @elementwise
@@ -29,7 +31,8 @@ def relu6(x: Array) -> Array:
 
 @vjp(relu6)
 def _(g: Array, out: Array) -> Array:
-    return g * ((out > 0) & (out < 6))
+    """g * (0 < out < 6)"""
+    return chooser(g)(g, (out > 0) & (out < 6))
 
 
 @elementwise

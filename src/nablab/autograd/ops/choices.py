@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nablab.autograd.dtypes import Array
+from nablab.autograd.chosen import chooser
+from nablab.autograd.dtypes import Array, common_dtype
 from nablab.autograd.op import elementwise, op, vjp
 
 
@@ -18,12 +19,12 @@ def maximum(a: Array, b: Array) -> Array:
 
 @vjp(maximum, "a")
 def _(g: Array, a: Array, b: Array) -> Array:
-    return g * _share(a > b, a == b)
+    return _share(g, a > b, a == b)
 
 
 @vjp(maximum, "b")
 def _(g: Array, a: Array, b: Array) -> Array:
-    return g * _share(b > a, a == b)
+    return _share(g, b > a, a == b)
 
 
 @elementwise
@@ -33,22 +34,23 @@ def minimum(a: Array, b: Array) -> Array:
 
 @vjp(minimum, "a")
 def _(g: Array, a: Array, b: Array) -> Array:
-    return g * _share(a < b, a == b)
+    return _share(g, a < b, a == b)
 
 
 @vjp(minimum, "b")
 def _(g: Array, a: Array, b: Array) -> Array:
-    return g * _share(b < a, a == b)
+    return _share(g, b < a, a == b)
 
 
-def _share(chosen: Array, equal: Array) -> Array:
-    """1 for the one chosen; where both are equal, each takes half of the gradient."""
-    return np.add(chosen, 0.5 * equal, dtype=np.float32)
+def _share(g: Array, chosen: Array, equal: Array) -> Array:
+    """g for the one chosen; where both are equal, each takes half of it."""
+    share = np.add(chosen, 0.5 * equal, dtype=np.float32)
+    return chooser(g)(g, share > 0) * share
 
 
 @op
 def where(condition: Array, a: Array, b: Array) -> Array:
-    return np.where(condition, a, b)
+    return np.where(condition, a, b).astype(common_dtype([a, b]), copy=False)
 
 
 @vjp(where, "a")
@@ -68,4 +70,5 @@ def clamp(x: Array, *, min: float | None = None, max: float | None = None) -> Ar
 
 @vjp(clamp)
 def _(g: Array, x: Array, out: Array) -> Array:
-    return g * (x == out)
+    """g where x is within the bounds"""
+    return chooser(g)(g, x == out)

@@ -63,6 +63,8 @@ def _(g: Array) -> Array:
 def _check_channels(x: Array, weight: Array, groups: int) -> None:
     if x.ndim != 4 or weight.ndim != 4:
         raise AutogradError(f"conv2d takes (N, C, H, W) and (O, C, h, w), not {x.shape} and {weight.shape}")
+    if groups < 1:
+        raise AutogradError(f"conv2d: groups must be at least 1, it is {groups}")
     if weight.shape[0] % groups or x.shape[1] != weight.shape[1] * groups:
         raise AutogradError(
             f"conv2d: the input of shape {x.shape} has {x.shape[1]} channels, the weight of shape "

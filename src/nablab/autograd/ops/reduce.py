@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from nablab.autograd.dtypes import Array
+from nablab.autograd.dtypes import Array, DType, int64
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.op import elementwise, op, vjp
 
@@ -29,9 +29,20 @@ def _restore(reduced: Array, dim: Dim, keepdim: bool) -> Array:
     return reduced if keepdim or axes is None else np.expand_dims(reduced, axes)
 
 
+def _count(shape: Shape, dim: Dim) -> int:
+    """How many numbers become one."""
+    axes = range(len(shape)) if dim is None else (dim,) if isinstance(dim, int) else dim
+    return product([shape[axis] for axis in axes])
+
+
+def _total(x: Array) -> DType | None:
+    """The type of sums and products: as in PyTorch int64 for any integers, also for those without a sign."""
+    return int64 if x.dtype.kind == "u" else None
+
+
 @op
 def sum(x: Array, *, dim: Dim = None, keepdim: bool = False) -> Array:
-    return x.sum(_axes(dim), keepdims=keepdim)
+    return x.sum(_axes(dim), dtype=_total(x), keepdims=keepdim)
 
 
 @vjp(sum)
@@ -52,8 +63,7 @@ def mean(x: Array, *, dim: Dim = None, keepdim: bool = False) -> Array:
 @vjp(mean)
 def _(g: Array, x_shape: Shape, dim: Dim, keepdim: bool) -> Array:
     """g / n, to each of the n"""
-    n = product(x_shape) / g.size
-    return np.broadcast_to(_restore(g / n, dim, keepdim), x_shape)
+    return np.broadcast_to(_restore(g / _count(x_shape, dim), dim, keepdim), x_shape)
 
 
 def _deviation(x: Array, dim: Dim) -> Array:
@@ -67,8 +77,8 @@ def var(x: Array, *, dim: Dim = None, correction: int = 1, keepdim: bool = False
 
 @vjp(var)
 def _(g: Array, x: Array, dim: Dim, correction: int, keepdim: bool) -> Array:
-    n = x.size / g.size
-    return _restore(g, dim, keepdim) * _deviation(x, dim) * (2 / (n - correction))
+    share = 2 * g / (_count(x.shape, dim) - correction)
+    return _restore(share, dim, keepdim) * _deviation(x, dim)
 
 
 @op
@@ -78,8 +88,9 @@ def std(x: Array, *, dim: Dim = None, correction: int = 1, keepdim: bool = False
 
 @vjp(std)
 def _(g: Array, x: Array, out: Array, dim: Dim, correction: int, keepdim: bool) -> Array:
-    n = x.size / g.size
-    return _restore(g / out, dim, keepdim) * _deviation(x, dim) * (1 / (n - correction))
+    """0 where nothing deviates, at the kink"""
+    share = np.where(out == 0, 0, g / out) / (_count(x.shape, dim) - correction)
+    return _restore(share, dim, keepdim) * _deviation(x, dim)
 
 
 @elementwise
@@ -125,7 +136,7 @@ def _(g: Array, x: Array, out: Array, dim: Dim, keepdim: bool) -> Array:
 
 @op
 def prod(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
-    return x.prod(dim, keepdims=keepdim)
+    return x.prod(dim, dtype=_total(x), keepdims=keepdim)
 
 
 @vjp(prod)

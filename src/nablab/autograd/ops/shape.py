@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nablab.autograd.dtypes import Array
+from nablab.autograd.dtypes import Array, common_dtype
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.op import op, vjp
 
@@ -25,6 +25,8 @@ def reshape(x: Array, *, shape: Shape) -> Array:
 
 @op
 def flatten(x: Array, *, start_dim: int = 0, end_dim: int = -1) -> Array:
+    if not x.ndim:
+        return x.reshape(1)
     first, last = range(x.ndim)[start_dim], range(x.ndim)[end_dim]
     return x.reshape(*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
 
@@ -70,6 +72,8 @@ def _(g: Array, dims: Shape) -> Array:
 @op
 def expand(x: Array, *, shape: Shape) -> Array:
     new = len(shape) - x.ndim
+    if -1 in shape[: max(new, 0)]:
+        raise AutogradError(f"expand to {shape}: -1 keeps a size, and shape {x.shape} has none to keep there")
     sizes = [x.shape[i - new] if n == -1 else n for i, n in enumerate(shape)]
     return np.broadcast_to(x, sizes)
 
@@ -81,7 +85,7 @@ def _(g: Array) -> Array:
 
 @op
 def flip(x: Array, *, dims: Shape) -> Array:
-    return np.flip(x, dims)
+    return np.flip(x, dims).copy("K")  # of its own, as in PyTorch: what is written to it stays there
 
 
 @vjp(flip)
@@ -157,7 +161,9 @@ def _(g: Array, x_shape: Shape, index: Array, dim: int) -> Array:
 def cat(*tensors: Array, dim: int = 0) -> tuple[Array, dict[str, Any]]:
     if not tensors:
         raise AutogradError("cat of no tensors: give at least one")
-    return np.concatenate(tensors, dim), {"sizes": [x.shape[dim] for x in tensors]}
+    return np.concatenate(tensors, dim, dtype=common_dtype(tensors)), {
+        "sizes": [x.shape[dim] for x in tensors]
+    }
 
 
 @vjp(cat)
@@ -169,7 +175,7 @@ def _(g: Array, sizes: list[int], dim: int) -> list[Array]:
 def stack(*tensors: Array, dim: int = 0) -> Array:
     if not tensors:
         raise AutogradError("stack of no tensors: give at least one")
-    return np.stack(tensors, dim)
+    return np.stack(tensors, dim, dtype=common_dtype(tensors))
 
 
 @vjp(stack)
