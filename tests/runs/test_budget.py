@@ -1,10 +1,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
+import numpy as np
 import pytest
 
-from nablab.data.dataset import Dataset
+from nablab.data.dataset import Dataset, make_dataset
 from nablab.errors import UserError
 from nablab.models.model import Model
 from nablab.runs.budget import fit
@@ -25,7 +28,8 @@ def plan(tmp_path: Path, squares: Dataset, network: Callable[..., Model]) -> Pla
 def test_what_the_plan_takes(plan: Plan) -> None:
     assert plan.seconds == 402
     assert plan.memory_bytes == 900
-    assert replace(plan, jobs=2).memory_bytes == 1000
+    assert replace(plan, jobs=2).memory_bytes == 1800, "two seeds of the slow one may run together"
+    assert replace(plan, jobs=9).memory_bytes == 3 * 1000
     assert replace(plan, estimates={}).seconds is None
 
 
@@ -53,6 +57,21 @@ def test_first_epochs_then_seeds_then_models(
     assert fitted.seconds <= seconds
 
 
+def test_fitting_is_quick_however_much_is_planned(plan: Plan, network: Callable[..., Model]) -> None:
+    models = tuple(network(f"n{number}") for number in range(20))
+    large = replace(
+        plan,
+        models=models,
+        recipe=plan.recipe.but(epochs=1000),
+        seeds=tuple(range(10)),
+        estimates={(model.label, 1.0): Estimate(1.0, 1.0, 1) for model in models},
+    )
+    began = perf_counter()
+    fitted = fit(large, 700)
+    assert (fitted.recipe.epochs, len(fitted.seeds), len(fitted.models)) == (349, 1, 2)
+    assert perf_counter() - began < 2
+
+
 def test_too_little_for_anything(plan: Plan) -> None:
     with pytest.raises(UserError, match="even quick alone takes about 5 s"):
         fit(plan, 4)
@@ -74,6 +93,26 @@ def test_calibration_gives_times_that_grow_with_the_work(
     assert estimates["knn", 1.0].epoch_seconds == 0
     assert estimates["knn", 1.0].fixed_seconds > 0
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("folds", [5, 40])
+def test_estimators_that_need_more_images_are_timed_on_more(
+    tmp_path: Path, network: Callable[..., Model], folds: int
+) -> None:
+    """Of a hundred classes the first 256 images hold two or three each: too few for five parts."""
+    from nablab.models.reference import resolve
+
+    y = np.tile(np.arange(100), 40)
+    x = np.random.default_rng(0).integers(0, 255, (4000, 1, 2, 2)).astype(np.uint8)
+    classes = tuple(map(str, range(100)))
+    data = make_dataset("many", x[:3000], y[:3000], x[3000:], y[3000:], classes, source="here")
+    inner = "sklearn.naive_bayes.GaussianNB()"
+    calibrating: Any = resolve(f"sklearn.calibration.CalibratedClassifierCV(estimator={inner},cv={folds})")
+    neighbours: Any = resolve("sklearn.neighbors.KNeighborsClassifier(n_neighbors=300)")
+    plan = make_plan([calibrating, neighbours], data, Recipe(threads=1), out=tmp_path / "out", jobs=1)
+    estimates = calibrated(plan).estimates
+    assert (estimates[calibrating.label, 1.0].fixed_seconds > 0) == (folds == 5)
+    assert estimates[neighbours.label, 1.0].fixed_seconds > 0
 
 
 def test_a_power_law_stays_within_its_exponents() -> None:

@@ -55,6 +55,16 @@ def test_seeds_count_from_the_recipes(tmp_path: Path, digits: Dataset) -> None:
     assert plan_of(["K"], tmp_path / "b", digits, seeds=[7, 3]).seeds == (7, 3)
 
 
+def test_test_images_are_the_same_whatever_the_seed_draws(tmp_path: Path, digits: Dataset) -> None:
+    with pytest.raises(UserError, match="would draw other test images for each seed"):
+        plan_of(["K"], tmp_path / "out", digits, seeds=2, resample=True, test_fraction=0.5)
+
+
+def test_seeds_beyond_counting_are_refused(tmp_path: Path, digits: Dataset) -> None:
+    with pytest.raises(UserError, match="how many"):
+        plan_of(["K"], tmp_path / "out", digits, seeds=10**23)
+
+
 def test_the_plan_decides_what_was_left_open(tmp_path: Path, digits: Dataset) -> None:
     plan = plan_of(["K"], tmp_path / "out", digits)
     assert plan.fractions == (1.0,)
@@ -216,6 +226,9 @@ def test_the_experiment_repeats_the_plan(tmp_path: Path, digits: Dataset) -> Non
         ("[recipe]\nlearning_rate = 1", "no 'learning_rate'"),
         ("[recipe]\nlr = -1", "lr must be a positive number"),
         ("models = [", "experiment.toml"),
+        ("[data]\nname = 3", r"experiment\.toml: data\.name must be a text, not 3"),
+        ('[data]\nsize = "28"', r"data\.size must be a whole number, not '28'"),
+        ("[data]\ncolour = 3", "data has no 'colour'; did you mean color"),
         ("live_models = ['__main__.Net']", "came from a Python session"),
         ("[data]\nname = ''", "made in Python"),
     ],

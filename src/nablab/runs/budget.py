@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -60,7 +61,7 @@ def _least(plan: Plan) -> int:
 
 def _most(takes: Callable[[int], float], epochs: int, seconds: float) -> int:
     """The most epochs, up to `epochs`, with which it takes no longer than `seconds`; 0 if none does."""
-    return next((count for count in range(epochs, 0, -1) if takes(count) <= seconds), 0)
+    return bisect_right(range(1, epochs + 1), seconds, key=takes)
 
 
 def _takes(plan: Plan, epochs: int) -> float:

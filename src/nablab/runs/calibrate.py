@@ -102,20 +102,26 @@ def _time_estimator(plan: Plan, model: Model) -> _Pace:
     sizes: list[int] = []
     fitting: list[float] = []
     scoring: list[float] = []  # of one image
-    images, spent, following = _FIRST_FIT, 0.0, 0.0
+    images, last, spent, following = _FIRST_FIT, 0, 0.0, 0.0
     while spent + following <= _FITS_BUDGET:
         data = _few(plan, images)
-        if sizes and len(data.train) == sizes[-1]:
+        if len(data.train) == last:
             break
+        began = perf_counter()
         try:
             fitted = fit(model, data, plan.recipe)
-        except RunFailed:
-            return _Pace(image=lambda images: 0.0)  # so will the run, as fast, and say why
-        sizes.append(len(data.train))
-        fitting.append(fitted.fit_seconds)
-        scoring.append(_scoring_seconds(fitted.scores, data))
-        took = fitting[-1] + _SCORED * scoring[-1]
-        spent, following, images = spent + took, took * _NEXT_FIT, images * _NEXT_FIT
+            score = _scoring_seconds(fitted.scores, data)
+        except (RunFailed, ValueError):  # some need several images of each class, or more than they ask for
+            took = perf_counter() - began
+        else:
+            sizes.append(len(data.train))
+            fitting.append(fitted.fit_seconds)
+            scoring.append(score)
+            took = fitted.fit_seconds + _SCORED * score
+        last, images = len(data.train), images * _NEXT_FIT
+        spent, following = spent + took, took * _NEXT_FIT
+    if not sizes:
+        return _Pace(image=lambda images: 0.0)  # so will the run fail, as fast, and say why
     once = power_law(sizes, fitting, _FIT_EXPONENTS)
     return _Pace(image=power_law(sizes, scoring, _SCORE_EXPONENTS), fit=lambda images: times * once(images))
 

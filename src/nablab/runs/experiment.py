@@ -14,6 +14,9 @@ from nablab.training.recipe import Recipe
 
 EXPERIMENT = "experiment.toml"
 
+#: What a `[data]` table may hold: the name, and the options of `nablab.data.load`.
+_DATA: Mapping[str, type] = {"name": str, "size": int, "color": str, "group": str}
+
 _HEAD = "# The comparison in this folder. To repeat it: nablab compare --config experiment.toml\n\n"
 
 
@@ -96,5 +99,11 @@ def _check(experiment: Experiment, path: Path | str) -> None:
             f"{path}: {', '.join(experiment.live_models)} came from a Python session; repeat it there, or "
             f"move it to a file, name that in models (file.py:Class) and remove live_models"
         )
+    for name, value in experiment.data.items():
+        if name not in _DATA:
+            raise UserError(f"{path}: data has no {name!r}{did_you_mean(name, _DATA)}")
+        if type(value) is not _DATA[name]:
+            what = "a whole number" if _DATA[name] is int else "a text"
+            raise UserError(f"{path}: data.{name} must be {what}, not {value!r}")
     if not experiment.data.get("name", "any"):
         raise UserError(f"{path}: its data was made in Python; repeat it there, or set name under [data]")

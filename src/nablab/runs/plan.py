@@ -167,6 +167,11 @@ def _check(plan: Plan) -> list[int | None]:
     for label in labels:
         if labels.count(label) > 1:
             raise UserError(f"two models are called {label}; give one of them another name")
+    if plan.resample and plan.test_fraction != 1:
+        raise UserError(
+            f"resample with a test_fraction of {plan.test_fraction:g} would draw other test images for each "
+            "seed, and models are compared on the same ones; leave one of the two out"
+        )
     for model in plan.models:
         check_engine(model, plan.recipe)
     for run in plan.runs:

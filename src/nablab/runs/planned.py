@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from nablab.models.model import Model
 from nablab.runs.start import KeptStart
 from nablab.runs.store import RUNS, RunFolder
 from nablab.training.recipe import Recipe
+
+#: Seeds that a number may ask for.
+MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,7 @@ class Plan:
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
         """All of them, those of the first fraction and seed first."""
-        return tuple(
-            self._run(model, fraction, seed)
-            for fraction in self.fractions
-            for seed in self.seeds
-            for model in self.models
-            if seed == self.seeds[0] or model.seeded or self.resample
-        )
+        return tuple(self._run(*each) for each in self._each())
 
     def model(self, label: str) -> Model:
         return next(model for model in self.models if model.label == label)
@@ -131,7 +128,7 @@ class Plan:
 
     def epochs(self, run: PlannedRun) -> int:
         """Epochs that the run does at most; 0 for estimators."""
-        return 0 if self.model(run.label).kind == "estimator" else run.recipe.epochs
+        return self._epochs(self.model(run.label))
 
     def estimate(self, run: PlannedRun) -> Estimate | None:
         """What the run is expected to take; None when nothing was calibrated."""
@@ -142,7 +139,10 @@ class Plan:
         """Expected wall time of the whole, `jobs` at a time; None when nothing was calibrated."""
         if not self.estimates:
             return None
-        each = (self.estimates[run.label, run.fraction].seconds(self.epochs(run)) for run in self.runs)
+        each = (
+            self.estimates[model.label, fraction].seconds(self._epochs(model))
+            for model, fraction, _ in self._each()
+        )
         return makespan(each, self.jobs)
 
     @property
@@ -150,7 +150,21 @@ class Plan:
         """Expected memory of the `jobs` largest runs together; None when nothing was calibrated."""
         if not self.estimates:
             return None
-        return sum(heapq.nlargest(self.jobs, (e.memory_bytes for e in self.estimates.values())))
+        each = (self.estimates[model.label, fraction].memory_bytes for model, fraction, _ in self._each())
+        return sum(heapq.nlargest(self.jobs, each))
+
+    def _each(self) -> Iterator[tuple[Model, float, int]]:
+        """Model, fraction and seed of every run, in their order."""
+        return (
+            (model, fraction, seed)
+            for fraction in self.fractions
+            for seed in self.seeds
+            for model in self.models
+            if seed == self.seeds[0] or model.seeded or self.resample
+        )
+
+    def _epochs(self, model: Model) -> int:
+        return 0 if model.kind == "estimator" else self.recipe.epochs
 
     def _run(self, model: Model, fraction: float, seed: int) -> PlannedRun:
         split_seed = seed if self.resample else self.recipe.split_seed
@@ -216,8 +230,10 @@ def check_seeds(seeds: int | Sequence[int], first: int) -> tuple[int, ...]:
     """The seeds: as given, or so many from `first` on.
 
     Raises:
-        UserError: none, a negative one, or one that comes twice.
+        UserError: none, too many to be meant, a negative one, or one that comes twice.
     """
+    if isinstance(seeds, int) and seeds > MOST_SEEDS:
+        raise UserError(f"{seeds} seeds? give how many (such as 3), or a list of them")
     chosen = tuple(range(first, first + seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen:
         raise UserError(f"seeds {seeds!r} leaves none; give how many (at least 1), or a list of them")
