@@ -20,7 +20,7 @@ from torch import nn
 from nablab.errors import UserError
 from nablab.models import backbone_names
 from nablab.models.backbone_features import BackboneFeatures, prepared
-from nablab.models.backbones import Backbone, load_backbone
+from nablab.models.backbones import Backbone, current_backbone, load_backbone
 from nablab.models.estimator_cost import estimator_cost
 from nablab.models.reference import resolve
 
@@ -135,6 +135,45 @@ def test_other_weights_are_noticed_and_have_their_own_cache(
     with pytest.raises(UserError, match="are others than when this was fitted"):
         probe.transform(x)
     assert np.abs(features(reference, tmp_path / "cache").fit(x).transform(x) - first).max() > 0.1
+
+
+METHODS = """
+from torch import nn
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+class Largest(nn.Module):
+    channels = 1
+
+    def forward(self, x):
+        return x.amax((2, 3))
+"""
+
+
+def test_equal_weights_used_otherwise_have_a_cache_of_their_own(tmp_path: Path, x: np.ndarray) -> None:
+    """Neither class has weights at all; then the file is edited, and a scale is added."""
+    path, cache = tmp_path / "methods.py", tmp_path / "cache"
+    path.write_text(METHODS)
+    mean = features(f"{path}:Mean", cache).fit(x).transform(x)
+    assert_allclose(mean, np.repeat(x.mean(1, keepdims=True), 3, axis=1), atol=1e-5)
+    largest = features(f"{path}:Largest", cache).fit(x)
+    assert_allclose(largest.transform(x), x.max(1, keepdims=True))
+    path.write_text(METHODS.replace("x.amax", "-x.amin"))
+    with pytest.raises(UserError, match=r"Largest computes features otherwise than when this was fitted"):
+        largest.transform(x)
+    assert_allclose(features(f"{path}:Largest", cache).fit(x).transform(x), -x.min(1, keepdims=True))
+    path.write_text(METHODS.replace("channels = 1", "channels, mean, std = 1, (1.0,), (2.0,)"))
+    scaled = features(f"{path}:Largest", cache).fit(x).transform(x)
+    assert_allclose(scaled, (x.max(1, keepdims=True) - 1) / 2, atol=1e-6)
+
+
+def test_a_library_is_asked_once(tmp_path: Path, x: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, module in timm().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(backbone_names, "find_spec", lambda package: object())
+    assert current_backbone("timm/resnet18") is current_backbone("timm/resnet18")
 
 
 def test_weights_of_another_network_are_refused(file: Path, tmp_path: Path) -> None:

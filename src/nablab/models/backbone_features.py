@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nablab.data.cache import cache_folder
 from nablab.errors import UserError
-from nablab.models.backbones import Backbone, load_backbone
+from nablab.models.backbones import Backbone, current_backbone
 from nablab.models.feature_cache import FeatureCache
 
 Shape = tuple[int, ...]
@@ -34,8 +34,8 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Images are brought to the backbone's size (bilinear with antialiasing, the whole picture), grey ones
     repeated for each of its channels, and scaled by its mean and deviation. Nothing in it is trained.
 
-    What was computed is kept in the cache folder, by the backbone's weights and each image's own pixels, so
-    that other fractions, seeds and penalties compute nothing again.
+    What was computed is kept in the cache folder, by all that the backbone is (`Backbone.key`) and each
+    image's own pixels, so that other fractions, seeds and penalties compute nothing again.
 
     Args:
         backbone: what `load_backbone` takes.
@@ -51,7 +51,7 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.folder = folder
 
     def fit(self, X: NDArray[Any], y: object = None) -> BackboneFeatures:
-        """Learns nothing but the shape of the images, and which weights the backbone has.
+        """Learns nothing but the shape of the images, and which weights and code the backbone has.
 
         Raises:
             ValueError: features in place of images.
@@ -59,7 +59,8 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.image_shape is None or len(self.image_shape) != 3:
             raise ValueError(f"{self.backbone} takes images, not features")
         self.shape_ = tuple(int(side) for side in self.image_shape)
-        self.sha256_ = load_backbone(self.backbone).sha256
+        backbone = current_backbone(self.backbone)
+        self.sha256_, self.key_ = backbone.sha256, backbone.key
         self.n_features_in_ = X.shape[1]
         return self
 
@@ -67,12 +68,12 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The features (N, D).
 
         Raises:
-            UserError: the backbone has other weights than when this was fitted.
+            UserError: the backbone has other weights, or other code, than when this was fitted.
         """
         backbone = self._backbone()
         if len(X) <= _NEVER_KEPT:
             return self._computed(backbone, X)
-        cache = FeatureCache(self._cache_file())
+        cache = FeatureCache(self._cache_file(backbone))
         keys = [hashlib.blake2b(x.tobytes(), digest_size=16).digest() for x in X]
         missing = cache.missing(keys)
         if missing:
@@ -90,11 +91,16 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return parameters, macs, f"{self.backbone}, weights {self.sha256_[:12]} ({macs:,})"
 
     def _backbone(self) -> Backbone:
-        backbone = load_backbone(self.backbone)
+        backbone = current_backbone(self.backbone)
         if backbone.sha256 != self.sha256_:
             raise UserError(
                 f"the weights of {self.backbone} are others than when this was fitted "
                 f"({backbone.sha256[:12]}, then {self.sha256_[:12]}); restore them, or fit again"
+            )
+        if backbone.key != getattr(self, "key_", backbone.key):  # runs of earlier versions have none
+            raise UserError(
+                f"{self.backbone} computes features otherwise than when this was fitted: its code, size, mean "
+                "or std has changed; restore it, or fit again"
             )
         return backbone
 
@@ -110,9 +116,9 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise UserError(f"{self.backbone} does not return features (N, D) for images (N, C, H, W)")
         return features.flatten(1).float().numpy()
 
-    def _cache_file(self) -> Path:
+    def _cache_file(self, backbone: Backbone) -> Path:
         folder = cache_folder() / "features" if self.folder is None else Path(self.folder)
-        return folder / f"{self.sha256_[:32]}-{'x'.join(map(str, self.shape_))}.npz"
+        return folder / f"{backbone.key[:32]}-{'x'.join(map(str, self.shape_))}.npz"
 
 
 def prepared(x: Tensor, backbone: Backbone) -> Tensor:

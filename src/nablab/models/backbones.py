@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +25,7 @@ from nablab.models.backbone_names import LIBRARIES, require
 from nablab.models.user_code import blaming, load_file
 
 Numbers = tuple[float, ...]
+Stamps = tuple[tuple[int, int], ...]
 
 _IN_FILE = re.compile(r"(?P<path>.+?\.py):(?P<name>\w+)(?:@(?P<weights>.+))?")
 
@@ -40,6 +41,8 @@ class Backbone:
         mean: what is taken off values in [0, 1], by channel.
         std: what the rest is divided by, by channel.
         sha256: of its weights.
+        code: what else decides its features: of a class in a file, its name and the SHA-256 of that file.
+        stamps: of the files that it was loaded from: when they were written, and their size.
     """
 
     module: Any
@@ -48,6 +51,25 @@ class Backbone:
     mean: Numbers
     std: Numbers
     sha256: str
+    code: str = ""
+    stamps: Stamps = ()
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides the features of an image: equal weights may be used otherwise."""
+        parts = (self.sha256, self.code, self.size, self.channels, self.mean, self.std)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def current_backbone(reference: str) -> Backbone:
+    """As `load_backbone`, but loaded again where its files have changed since.
+
+    Raises:
+        UserError: as `load_backbone`.
+    """
+    if load_backbone(reference).stamps != _stamps(reference):
+        load_backbone.cache_clear()
+    return load_backbone(reference)
 
 
 @cache
@@ -130,6 +152,7 @@ def _exported(path: Path) -> Backbone:
     """A program of `torch.export`; its own input says size and channels, it scales [0, 1] itself."""
     if not path.is_file():
         raise UserError(f"no backbone {path}")
+    stamps = _stamps(str(path))
     with blaming(str(path), "loading it"):
         program = torch.export.load(path)
         (name,) = program.graph_signature.user_inputs
@@ -141,7 +164,7 @@ def _exported(path: Path) -> Backbone:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     zeros, ones = (0.0,) * int(channels), (1.0,) * int(channels)
     size = int(height) if isinstance(height, int) else None
-    return Backbone(module, size, int(channels), zeros, ones, digest)
+    return Backbone(module, size, int(channels), zeros, ones, digest, stamps=stamps)
 
 
 def _own(reference: str) -> Backbone:
@@ -152,6 +175,7 @@ def _own(reference: str) -> Backbone:
             f"no backbone {reference!r}; write {', '.join(f'{name}/NAME' for name in LIBRARIES)}, "
             "a .pt2 file, or net.py:Net@net.safetensors"
         )
+    stamps = _stamps(reference)
     make = getattr(load_file(found["path"]), found["name"], None)
     if make is None:
         raise UserError(f"{found['path']} has no {found['name']}")
@@ -163,9 +187,21 @@ def _own(reference: str) -> Backbone:
         _fill(module, Path(found["weights"]))
     mean, std = (getattr(module, name, None) for name in ("mean", "std"))
     channels = int(getattr(module, "channels", len(mean) if mean is not None else 3))
-    return _backbone(
+    made = _backbone(
         module, getattr(module, "size", None), mean or (0.0,) * channels, std or (1.0,) * channels, channels
     )
+    digest = hashlib.sha256(Path(found["path"]).expanduser().read_bytes()).hexdigest()
+    return replace(made, code=f"{found['name']} {digest}", stamps=stamps)
+
+
+def _stamps(reference: str) -> Stamps:
+    """When each file of a reference was written, and its size; 0 where there is none. A library has none."""
+    if reference.partition("/")[0] in LIBRARIES:
+        return ()
+    found = _IN_FILE.fullmatch(reference)
+    files = [found["path"], found["weights"] or ""] if found else [reference]
+    states = [path.stat() if path.is_file() else None for path in map(Path, files)]
+    return tuple((state.st_mtime_ns, state.st_size) if state else (0, 0) for state in states)
 
 
 def _fill(module: nn.Module, path: Path) -> None:
