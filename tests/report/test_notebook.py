@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 import tempfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -16,11 +18,12 @@ import pytest
 from nablab.analysis.results import load_results
 from nablab.errors import NablabError, UserError
 from nablab.models.model import SourceFile
-from nablab.report.notebook import make_notebook, source_files, write_notebook
+from nablab.report.notebook import _data_expression, make_notebook, source_files, write_notebook
 from nablab.report.notebook_cells import Cell, Material, cells
 from nablab.report.notebook_run import execute, machine_paths, scrub
 from nablab.report.view import comparison_view
 from nablab.report.words import number
+from nablab.runs.experiment import Experiment
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +160,24 @@ def test_a_user_s_file_is_shown_where_it_is_what_was_trained(factory, tmp_path):
     assert 'nablab.inspect("my_net.py:MyNet", input_shape=(1, 12, 12), classes=4, latency=False)' in shown
     code.write_text("class MyNet: changed = True\n")
     assert source_files(load_results(folder), tmp_path) == {}
+
+
+@pytest.mark.parametrize("place", ["Anna's \"best\" pictures", "back\\slash", "~/photos", "Digits"])
+def test_data_is_loaded_again_whatever_its_place_is_called(folder, monkeypatch, place):
+    view = comparison_view(load_results(folder))
+    asked = []
+
+    def load(name, **options):
+        asked.append((name, options))
+        return SimpleNamespace(fingerprint=view.data.fingerprint)
+
+    monkeypatch.setattr("nablab.data.load", load)
+    options = {"group": "it's \\d", "size": 12}
+    experiment = Experiment(data={"name": place} | options)
+    written = _data_expression(view, experiment, Path.cwd(), needed=False)
+    eval(written, {"nablab": SimpleNamespace(load=load)})
+    there = os.path.relpath(Path(place).expanduser(), Path.cwd()) if place.startswith("~") else place
+    assert asked == [(place, options), (there, options)]
 
 
 def test_a_failing_cell_is_named_and_nothing_is_written(tmp_path):

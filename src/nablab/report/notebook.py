@@ -12,7 +12,7 @@ from typing import Any
 from nablab import atomic
 from nablab.analysis.results import Results, load_results
 from nablab.errors import CannotWrite, UserError
-from nablab.report.notebook_cells import Cell, Material, cells
+from nablab.report.notebook_cells import Cell, Material, cells, quoted
 from nablab.report.notebook_run import execute, kernel_metadata, machine_paths, notebook_text, scrub
 from nablab.report.view import ComparisonView, comparison_view
 from nablab.report.view_context import nearest_preset
@@ -100,9 +100,14 @@ def _data_expression(
         return ""
     if not unchanged and not needed:
         return ""
-    shown = reference if reference in SOURCES else _relative(Path(reference), beside)
-    arguments = [repr(shown), *(f"{name}={value!r}" for name, value in options.items())]
-    return f"nablab.load({', '.join(arguments)})".replace("'", '"')
+    known = reference.lower() in SOURCES
+    shown = reference if known else _relative(Path(reference).expanduser(), beside)
+    arguments = [quoted(shown), *(f"{name}={_literal(value)}" for name, value in options.items())]
+    return f"nablab.load({', '.join(arguments)})"
+
+
+def _literal(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def source_files(results: Results, beside: Path) -> dict[str, str]:

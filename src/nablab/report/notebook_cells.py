@@ -66,7 +66,7 @@ def _prompt(*questions: str) -> Cell:
     return _text("\n".join(["> ✍ **Your answer**", ">", *(f"> - {question}" for question in questions)]))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A Python literal with double quotes."""
     return json.dumps(text, ensure_ascii=False)
 
@@ -96,7 +96,7 @@ def _opening(material: Material) -> Iterator[Cell]:
     )
     if not material.training:
         yield _code(
-            f"comparison = nablab.results({_quoted(material.results)})",
+            f"comparison = nablab.results({quoted(material.results)})",
             "view = comparison.view",
             "Markdown(tables.answer(view))",
         )
@@ -131,7 +131,7 @@ def _networks(material: Material) -> Iterator[Cell]:
 
 def _network(view: ComparisonView, section: SectionView) -> Iterator[Cell]:
     shape, classes = section.input_shape, len(view.data.classes)
-    yield _code(f"spec = nablab.spec({_quoted(section.spec or '')})", *_inspected("spec", view))
+    yield _code(f"spec = nablab.spec({quoted(section.spec or '')})", *_inspected("spec", view))
     yield _code(f"build(spec, {shape}, {classes})  # the same as a PyTorch module")
     yield _code("SVG(network.svg)")
 
@@ -146,8 +146,8 @@ def _module(material: Material, section: SectionView) -> Iterator[Cell]:
     path = material.source_files.get(section.label)
     if path is not None:
         name = section.reference.rpartition(":")[2]
-        yield _code(f"print(Path({_quoted(path)}).read_text())")
-        yield _code(*_inspected(_quoted(f"{path}:{name}"), material.view))
+        yield _code(f"print(Path({quoted(path)}).read_text())")
+        yield _code(*_inspected(quoted(f"{path}:{name}"), material.view))
         yield _code("SVG(network.svg)")
         return
     where = section.source_file or "a class of the session that trained it"
@@ -157,7 +157,7 @@ def _module(material: Material, section: SectionView) -> Iterator[Cell]:
     if not material.training:
         yield _code(
             "from nablab.report.graph import model_svg",
-            f"section = view.section({_quoted(section.label)})",
+            f"section = view.section({quoted(section.label)})",
             "SVG(model_svg(section.layers, section.graph))",
         )
 
@@ -176,12 +176,12 @@ def _training(material: Material) -> Iterator[Cell]:
 def _compare_call(arguments: Mapping[str, Any]) -> Iterator[str]:
     yield "comparison = nablab.compare("
     yield "    ["
-    yield from (f"        {_quoted(model)}," for model in arguments["models"])
+    yield from (f"        {quoted(model)}," for model in arguments["models"])
     yield "    ],"
     yield "    data,"
     for name, value in arguments.items():
         if name != "models":
-            yield f"    {name}={_quoted(value) if isinstance(value, str) else repr(value)},"
+            yield f"    {name}={quoted(value) if isinstance(value, str) else repr(value)},"
     yield "    progress=False,"
     yield ")"
 
@@ -200,7 +200,7 @@ def _curves(material: Material) -> Iterator[Cell]:
     )
     for section in _trained(material.view):
         yield _code(
-            f"for curves in view.section({_quoted(section.label)}).curves:",
+            f"for curves in view.section({quoted(section.label)}).curves:",
             '    title = f"{curves.label}, {100 * curves.fraction:g} % of the training images"',
             "    display(plots.curves_figure(curves, title=title))",
         )
@@ -221,7 +221,7 @@ def _matrices(material: Material) -> Iterator[Cell]:
     with_pictures = bool(material.view.images) or bool(material.training)
     for section in material.view.sections:
         yield _code(
-            f"section = view.section({_quoted(section.label)})",
+            f"section = view.section({quoted(section.label)})",
             "if section.confusion:",
             "    display(plots.confusion_figure(section.confusion, title=section.label))",
         )
