@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -180,6 +182,27 @@ def test_zero_lies_in_the_interval_exactly_when_it_is_a_tie(seed):
     for pair in compare_all(models):
         assert (pair.low <= 0 <= pair.high) == (pair.verdict == "tie")
         assert pair.low <= pair.difference <= pair.high
+
+
+def test_intervals_stand_at_the_levels_of_holms_procedure():
+    """Also those of pairs whose adjusted p is cut at 1: the first of k is tested at 5 % / k."""
+    rng = np.random.default_rng(7)
+    models = [sample(str(k), rng.random((3, 300)) < 0.8) for k in range(5)]
+    pairs = sorted(compare_all(models), key=lambda pair: pair.p)
+    assert pairs[0].p_adjusted == 1, "nothing is there to be found"
+    levels = [
+        2 * stats.t.sf((pair.high - pair.low) / 2 / pair.standard_error, pair.degrees) for pair in pairs
+    ]
+    assert levels[0] == pytest.approx(0.05 / len(pairs))
+    assert all(0.05 / len(pairs) * (1 - 1e-9) <= level <= 0.05 for level in levels)
+
+
+def test_a_hundred_models_are_compared_in_no_time():
+    rng = np.random.default_rng(8)
+    models = [sample(str(k), rng.random((5, 10_000)) < 0.8) for k in range(100)]
+    began = process_time()
+    assert len(compare_all(models)) == 4950
+    assert process_time() - began < 5
 
 
 def places(verdicts, accuracies):

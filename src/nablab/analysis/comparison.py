@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +54,35 @@ class Sample:
     images: NDArray[np.int64]
     seeded: bool = True
 
-    @property
+    @cached_property
     def accuracy(self) -> float:
         return float(self.correct.mean())
+
+    @cached_property
+    def by_image(self) -> NDArray[np.float64]:
+        """(m,) the share of runs that are right about each image."""
+        return np.asarray(self.correct.mean(axis=0), dtype=np.float64)
+
+    @cached_property
+    def seed_term(self) -> SeedTerm:
+        """What its seeds contribute to the variance of its accuracy."""
+        n, m = self.correct.shape
+        if n == 1:
+            return SeedTerm(0.0, 0.0, 0)
+        by_seed = self.correct.mean(axis=1)
+        rest = self.correct - by_seed[:, None] - self.by_image + self.accuracy
+        residual = float((rest**2).sum()) / ((n - 1) * (m - 1)) / (n * m)
+        # Two seeds may agree by luck; what single images do shows how far they could have been apart.
+        return SeedTerm(max(float(by_seed.var(ddof=1)) / n, residual), residual, n - 1)
+
+
+@dataclass(frozen=True)
+class SeedTerm:
+    """The part of seeds in a variance, for n of them and m images."""
+
+    variance: float  #: S/n
+    residual: float  #: R/(n m), contained in `variance`
+    degrees: int
 
 
 @dataclass(frozen=True)
@@ -98,8 +125,8 @@ def compare(a: Sample, b: Sample) -> Pair:
     reason = _undecidable(a, b)
     if reason:
         return Pair(a.label, b.label, "undecided", difference, reason=reason)
-    seed_terms = [_seed_term(sample) for sample in (a, b)]
-    paired = a.correct.mean(axis=0) - b.correct.mean(axis=0)
+    seed_terms = [sample.seed_term for sample in (a, b)]
+    paired = a.by_image - b.by_image
     m = len(paired)
     residual = sum(term.residual for term in seed_terms)
     image = max(float(paired.var(ddof=1)) / m, residual)
@@ -120,9 +147,8 @@ def compare_all(samples: Sequence[Sample], alpha: float = ALPHA) -> tuple[Pair, 
         one `Pair` for every two, in the order of `samples`.
     """
     pairs = [compare(a, b) for a, b in combinations(samples, 2)]
-    adjusted = holm([pair.p for pair in pairs if pair.p is not None])
-    corrected = iter(adjusted)
-    return tuple(pair if pair.p is None else _judge(pair, next(corrected), alpha) for pair in pairs)
+    steps = iter(_stepped([pair.p for pair in pairs if pair.p is not None]))
+    return tuple(pair if pair.p is None else _judge(pair, float(next(steps)), alpha) for pair in pairs)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -131,12 +157,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> [round(p, 2) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
+    return [min(float(value), 1.0) for value in _stepped(p_values)]
+
+
+def _stepped(p_values: Sequence[float]) -> NDArray[np.float64]:
+    """Holm's adjusted p values before those above 1 are cut to 1."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
-    steps = np.minimum(p[order] * np.arange(len(p), 0, -1), 1.0)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(steps)
-    return [float(value) for value in adjusted]
+    steps = np.empty_like(p)
+    steps[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return steps
 
 
 def ranks(accuracies: Mapping[str, float], pairs: Sequence[Pair]) -> dict[str, int | None]:
@@ -160,25 +190,6 @@ def ranks(accuracies: Mapping[str, float], pairs: Sequence[Pair]) -> dict[str, i
     return places
 
 
-@dataclass(frozen=True)
-class _SeedTerm:
-    variance: float  #: S/n
-    residual: float  #: R/(n m), contained in `variance`
-    degrees: int
-
-
-def _seed_term(sample: Sample) -> _SeedTerm:
-    n, m = sample.correct.shape
-    if n == 1:
-        return _SeedTerm(0.0, 0.0, 0)
-    correct: NDArray[Any] = sample.correct.astype(float)
-    by_seed = correct.mean(axis=1)
-    rest = correct - by_seed[:, None] - correct.mean(axis=0) + correct.mean()
-    residual = float((rest**2).sum()) / ((n - 1) * (m - 1)) / (n * m)
-    # Two seeds may agree by luck; what single images do shows how far they could have been apart.
-    return _SeedTerm(max(float(by_seed.var(ddof=1)) / n, residual), residual, n - 1)
-
-
 def _undecidable(a: Sample, b: Sample) -> str:
     if not np.array_equal(a.images, b.images):
         return "measured on different test images"
@@ -190,19 +201,19 @@ def _undecidable(a: Sample, b: Sample) -> str:
     return ""
 
 
-def _judge(pair: Pair, adjusted: float, alpha: float) -> Pair:
+def _judge(pair: Pair, stepped: float, alpha: float) -> Pair:
     assert pair.p is not None
     assert pair.standard_error is not None
     assert pair.degrees is not None
     verdict: Verdict = "tie"
-    if adjusted < alpha:
+    if stepped < alpha:
         verdict = "better" if pair.difference > 0 else "worse"
-    level = alpha * pair.p / adjusted if adjusted > 0 else alpha
+    level = alpha * pair.p / stepped if stepped > 0 else alpha
     half = float(stdtrit(pair.degrees, 1 - level / 2)) * pair.standard_error
     return replace(
         pair,
         verdict=verdict,
-        p_adjusted=adjusted,
+        p_adjusted=min(stepped, 1.0),
         low=pair.difference - half,
         high=pair.difference + half,
     )
