@@ -98,6 +98,8 @@ def test_residual_rows_come_before_their_sum() -> None:
         ("InstanceNorm-K", (784,), "it needs an image"),
         ("GlobalAvgPool-GlobalAvgPool-K", (3, 8, 8), "layer 2 (GlobalAvgPool): it needs an image"),
         ("8C3-MaxPool28-InstanceNorm-K", (1, 28, 28), "layer 3 (InstanceNorm): one value a channel"),
+        ("8C3-MaxPool28-GroupNorm8-K", (1, 28, 28), "layer 3 (GroupNorm8): one value a group, (8, 1, 1)"),
+        ("8-GroupNorm8-K", (784,), "layer 2 (GroupNorm8): one value a group, (8,)"),
         (
             "100-ReLU-12",
             (1, 28, 28),

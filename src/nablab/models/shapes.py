@@ -199,6 +199,8 @@ def _output_shape(layer: Layer, shape: Shape, classes: int) -> Shape:
             return (channels, *shape[1:])
         case layers.GroupNorm(groups) if shape[0] % groups:
             raise UserError(f"{groups} groups do not divide the {shape[0]} channels of {shape}")
+        case layers.GroupNorm(groups) if math.prod(shape) == groups:
+            raise UserError(f"one value a group, {shape}, cannot be normalised by itself")
         case layers.InstanceNorm() if math.prod(_image(shape)[1:]) == 1:
             raise UserError(f"one value a channel, {shape}, cannot be normalised by itself")
     return shape
