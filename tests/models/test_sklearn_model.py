@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.base import ClassifierMixin
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.utils.discovery import all_estimators
 
 from nablab.errors import UserError
@@ -64,6 +69,10 @@ def test_two_makings_share_nothing() -> None:
         ("sklearn.neighbors.KNeighborsClassifier", False),
         ("sklearn.multiclass.OneVsRestClassifier(estimator=sklearn.svm.SVC())", False),
         ("sklearn.multiclass.OneVsRestClassifier(estimator=sklearn.svm.LinearSVC())", True),
+        ("knn(k=1)", False),
+        ("svm(C=1|10)@run:3", False),
+        ("logistic@run:3", False),
+        ("logistic(solver=saga)@run:3", True),
     ],
 )
 def test_seeded_says_whether_a_seed_changes_anything(reference: str, seeded: bool) -> None:
@@ -97,6 +106,22 @@ def test_counts_are_scaled_where_negatives_are_refused() -> None:
     assert estimator.fit(x, np.arange(30) % 3).predict(x - 5).shape == (30,)
 
 
+def test_a_pixel_that_never_was_light_may_be() -> None:
+    estimator = sklearn_model("sklearn.naive_bayes.CategoricalNB").estimator(0)  # type: ignore[misc]
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    x[:, 1] = 0
+    assert estimator.fit(x, np.arange(30) % 3).predict_proba(x + 5).shape == (30, 3)
+
+
+def test_stacking_ends_in_probabilities_by_itself() -> None:
+    text = "sklearn.ensemble.StackingClassifier(estimators=[(a,sklearn.naive_bayes.GaussianNB())])"
+    model = sklearn_model(text)
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    fitted = model.estimator(0).fit(x, np.arange(30) % 3)  # type: ignore[misc]
+    assert model.score_kind == "probabilities"
+    assert fitted.predict_proba(x).shape == (30, 3)
+
+
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
@@ -113,6 +138,8 @@ def test_counts_are_scaled_where_negatives_are_refused() -> None:
         ("sklearn.svm.SVC(kernel=square)", "'kernel' parameter of SVC"),
         ("sklearn.svm.SVC(random_state=1)", "leave out random_state"),
         ("sklearn.svm.SVC(decision_function_shape=ovo)", "leave out decision_function_shape"),
+        ("svm(decision_function_shape=ovo)@run:3", "leave out decision_function_shape"),
+        (make_pipeline(StandardScaler(), SVC(decision_function_shape="ovo")), "Pipeline: scores are one a"),
         ("sklearn.ensemble.RandomForestClassifier(n_jobs=2)", "leave out n_jobs"),
         ("sklearn.multiclass.OneVsRestClassifier", "needs estimator; write it, as in"),
         ("sklearn.multiclass.OneVsRestClassifier(estimator=os.system())", "no class os.system"),
@@ -123,7 +150,7 @@ def test_counts_are_scaled_where_negatives_are_refused() -> None:
         ("numpy:sklearn.svm.SVC", "leave out numpy:"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_line(reference: str, said: str) -> None:
+def test_what_cannot_be_is_refused_in_a_line(reference: Any, said: str) -> None:
     with pytest.raises(UserError) as caught:
         resolve(reference)
     assert said in str(caught.value)

@@ -99,8 +99,8 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         if backbone.key != getattr(self, "key_", backbone.key):  # runs of earlier versions have none
             raise UserError(
-                f"{self.backbone} computes features otherwise than when this was fitted: its code, size, mean "
-                "or std has changed; restore it, or fit again"
+                f"{self.backbone} computes features otherwise than when this was fitted: its code, size, "
+                "mean or std has changed; restore it, or fit again"
             )
         return backbone
 

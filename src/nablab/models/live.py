@@ -123,10 +123,14 @@ def score_kind(estimator: Any, name: str) -> ScoreKind:
     """What an unfitted classifier will score with.
 
     Raises:
-        UserError: nothing; it only names classes.
+        UserError: nothing, it only names classes; or a margin for each pair of classes.
     """
-    if hasattr(estimator, "predict_proba"):
+    # Stacking does not know before it is fitted that what it ends in by itself is logistic regression.
+    if hasattr(estimator, "predict_proba") or getattr(estimator, "final_estimator", estimator) is None:
         return "probabilities"
     if hasattr(estimator, "decision_function"):
+        shapes = [v for k, v in estimator.get_params().items() if k.endswith("decision_function_shape")]
+        if "ovo" in shapes:
+            raise UserError(f"{name}: scores are one a class here; leave out decision_function_shape")
         return "margins"
     raise UserError(f"{name} has neither predict_proba nor decision_function, so it cannot be compared")

@@ -17,8 +17,9 @@ from typing import Any
 from nablab.errors import UserError, did_you_mean
 from nablab.models.estimator_text import EstimatorText, expand, read
 from nablab.models.labels import label_of_name
-from nablab.models.live import seeded_clone
+from nablab.models.live import score_kind, seeded_clone
 from nablab.models.model import FeatureSource, Model, ScoreKind, Setting
+from nablab.models.sklearn_model import seed_matters
 
 _REFERENCE = re.compile(
     r"(?P<head>(?P<name>knn|svm|logistic)(?:\(.*\))?)(?:@(?P<run>.+?)(?::(?P<layer>[^:/\\]*))?)?",
@@ -78,7 +79,7 @@ def memorised_model(reference: str) -> Model:
         detail=f"{text}{head.detail}{where}",
         estimator=settings[0].make,
         score_kind=head.score_kind,
-        seeded=False,
+        seeded=any(seed_matters(setting.make(0)) for setting in settings),
         settings=settings if len(settings) > 1 else (),
         features=source,
     )
@@ -116,6 +117,7 @@ def _on_scaled(method: Callable[[], Any], name: str, settings: dict[str, Any]) -
     known = [key for key in estimator.get_params() if key not in ("random_state", "n_jobs")]
     _check_names(name, settings, known)
     estimator.set_params(**settings)._validate_params()
+    score_kind(estimator, name)
     return make_pipeline(StandardScaler(), estimator)
 
 
