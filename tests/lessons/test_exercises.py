@@ -103,6 +103,126 @@ def test_an_answer_that_cannot_be_tried_says_so(monkeypatch, capsys) -> None:
     assert lessons.check("D5Z", lambda x: x)
 
 
+def in_place(x: Any) -> Any:
+    x += 2
+    return 6 * x / x.size
+
+
+def half_in_place(h: Any) -> Any:
+    h *= h
+    return (1 - h) / 2
+
+
+def dropped_in_place(h: Any, p: float, rng: Any) -> Any:
+    h *= rng.random(h.shape) >= p
+    h /= 1 - p
+    return h
+
+
+def surprise_in_float32(classes: int) -> float:
+    import torch
+
+    return torch.nn.functional.cross_entropy(torch.zeros(1, classes), torch.tensor([0])).item()
+
+
+def as_numpy(x: Any) -> Any:
+    x.grad = None
+    (3 * x.log()).sum().backward()
+    return x.grad.numpy()
+
+
+def zeroed(params: Any, lr: float) -> None:
+    import torch
+
+    with torch.no_grad():
+        for p in params:
+            p -= lr * p.grad
+            p.grad.zero_()
+
+
+def standardised_in_torch(train: Any, test: Any) -> Any:
+    import torch
+
+    train, test = torch.tensor(train), torch.tensor(test)
+    mean, deviation = train.mean(), train.std()  # over n - 1
+    return (train - mean) / deviation, (test - mean) / deviation
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("a1", in_place),
+        ("b5", half_in_place),
+        ("b12", dropped_in_place),
+        ("d5c", surprise_in_float32),
+        ("b9", as_numpy),
+        ("d4", zeroed),
+        ("a5", standardised_in_torch),
+        ("c1b", lambda x: np.float32(0.5) / np.float32(x @ x)),
+    ],
+)
+def test_a_right_answer_of_another_kind_passes(name: str, answer: Any) -> None:
+    verdict = lessons.check(name, answer)
+    assert verdict, verdict.problem
+
+
+def unlucky_and_right() -> Any:
+    """A class whose first network happens to say nothing negative; the others may."""
+    import torch
+
+    right, made = solutions("e").e4(), []
+
+    def make(*given: Any, **more: Any) -> Any:
+        net = right(*given, **more)
+        made.append(net)
+        if len(made) == 7:  # the first whose scores are looked at
+            with torch.no_grad():
+                list(net.parameters())[-1].fill_(100)
+        return net
+
+    return make
+
+
+def test_a_right_class_is_not_refused_by_chance() -> None:
+    verdict = lessons.check("e4", unlucky_and_right())
+    assert verdict, verdict.problem
+
+
+def test_what_is_wrong_is_said_as_it_is() -> None:
+    def rows(W: Any, b: Any, x: Any, y: Any) -> Any:
+        dW, db = solutions("a").a3()(W, b, x, y)
+        return dW, db[None]
+
+    assert "db has shape (1, 3), b (3,)" in lessons.check("a3", rows).problem
+
+    def masks(y: Any, share: float, seed: int) -> Any:
+        held = np.random.default_rng(seed).random(len(y)) < share
+        return ~held, held
+
+    assert "row numbers are asked for" in lessons.check("c3", masks).problem
+
+
+def test_a_generator_that_never_ends_is_refused() -> None:
+    def endless(count: int, size: int, rng: Any) -> Any:
+        while True:
+            yield rng.integers(0, count, size)
+
+    assert "rows are missing" in lessons.check("e3", endless).problem
+
+
+def test_a_check_leaves_the_generators_as_they_were() -> None:
+    import torch
+
+    torch.manual_seed(3)
+    np.random.seed(3)
+    wanted = torch.rand(1).item(), np.random.random()
+    torch.manual_seed(3)
+    np.random.seed(3)
+    for name in ("e4", "d1b", "b10b"):
+        lessons.check(name, getattr(solutions(name[0]), name)())
+    assert (torch.rand(1).item(), np.random.random()) == wanted
+
+
 def test_a_verdict_is_said_once(capsys) -> None:
     verdict = lessons.check(ALL[0].name, ...)
     said = capsys.readouterr().out

@@ -22,6 +22,8 @@ class Bounds:
             near = f" ± {number(self.tolerance)}" if self.tolerance else ""
             return f"{worded(self.expected)}{near}"
         least, greatest = self.between
+        if (least, greatest) == (-float("inf"), float("inf")):
+            return "any number"
         if greatest == float("inf"):
             return f"at least {number(least)}"
         if least == -float("inf"):

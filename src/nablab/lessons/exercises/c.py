@@ -68,7 +68,7 @@ def c1(answer: Callable[[Array, Array], Any]) -> str | None:
 def c1b(answer: Callable[[Array], Any]) -> str | None:
     for x in _directions():
         factor = _residual_after(x, _number(answer(x.copy())))
-        if abs(factor) < 1e-9:
+        if abs(factor) < 1e-6:
             continue
         said = f"for x = {x.round(2)} the residual 1 - x.w is {factor:.3g} times what it was after one step"
         if abs(factor) > 1 + 1e-9:
@@ -84,7 +84,7 @@ def c1c(answer: Callable[[Array], Any]) -> str | None:
     for x in _directions():
         rate = _number(answer(x.copy()))
         factor = abs(_residual_after(x, rate))
-        if abs(factor - 1) < 1e-9 and rate > 0:
+        if abs(factor - 1) < 1e-6 and rate > 0:
             continue
         if rate <= 0:
             return f"for x = {x.round(2)} it is {rate:.3g}; a step of that rate does not go downhill"
@@ -100,7 +100,7 @@ def c1d(answer: Callable[[Array], Any]) -> str | None:
         rate = _number(answer(bowl.copy()))
         factors = abs(1 - rate * bowl)
         best = (bowl.max() - bowl.min()) / (bowl.max() + bowl.min())
-        if abs(factors.max() - best) < 1e-9:
+        if abs(factors.max() - best) < 1e-6:
             continue
         slowest = bowl[factors.argmax()]
         if factors.max() > 1:
@@ -177,6 +177,8 @@ def _look_at_split(answer: Callable[..., Any], y: Array) -> str | None:
         if drawn != (np.random.random(), torch.rand(1).item()):
             return "it draws from (or seeds) the generator that everything else draws from; give it its own"
     for train, validation in seen:
+        if bool in (train.dtype, validation.dtype):
+            return "those are masks, true or false for each row; row numbers are asked for"
         if len(np.intersect1d(train, validation)):
             return "some rows are both trained on and validated with"
         if not np.array_equal(np.sort(np.concatenate([train, validation])), np.arange(len(y))):

@@ -16,7 +16,7 @@ from nablab.lessons.exercises.register import exercise
 Array = NDArray[Any]
 
 
-def _same(found: Any, right: Any, tolerance: float = 1e-7) -> bool:
+def _same(found: Any, right: Any, tolerance: float = 1e-6) -> bool:
     """Whether two arrays have one shape and one value, relative to the largest right number."""
     found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
     if found.shape != right.shape or not np.isfinite(found).all():
@@ -165,7 +165,7 @@ def d4(answer: Callable[[list[Any], float], Any]) -> str | None:
 
 
 def _left(params: list[Any]) -> list[bool]:
-    return [p.grad is not None for p in params]
+    return [p.grad is not None and bool(p.grad.any()) for p in params]
 
 
 @exercise("d4b", "A step of SGD with weight decay", asks="a function of w, g, lr and weight_decay")
@@ -294,7 +294,7 @@ def d5b(answer: Callable[..., Any]) -> str | None:
 def d5c(answer: Callable[[int], Any]) -> str | None:
     for K in (2, 3, 10):
         found = float(answer(K))
-        if abs(found - math.log(K)) < 1e-9:
+        if abs(found - math.log(K)) < 1e-6:
             continue
         if abs(found - math.log10(K)) < 1e-9:
             return f"for K = {K}: the right thought, with the decimal logarithm"
@@ -372,11 +372,11 @@ def d5f(answer: Callable[[Array, float], Any]) -> str | None:
         found = np.asarray(answer(w, b), np.float64)
         if wrong := _misshapen("the point", found, w):
             return wrong
-        if abs(float(w @ found) + b) > 1e-9:
-            mirrored = abs(float(w @ found) - b) < 1e-9
+        if abs(float(w @ found) + b) > 1e-6:
+            mirrored = abs(float(w @ found) - b) < 1e-6
             return f"for w = {w}, b = {b} the point is not on the crease" + (
                 ": it is on the other side of the origin" if mirrored else ""
             )
-        if abs(float(found[0] * w[1] - found[1] * w[0])) > 1e-9:
+        if abs(float(found[0] * w[1] - found[1] * w[0])) > 1e-6:
             return f"for w = {w}, b = {b} the point is on the crease, and another one is nearer to the origin"
     return None

@@ -7,7 +7,9 @@ def c1(answer):
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -147,10 +149,26 @@ def _problem(found: Exercise, answer: Any) -> str:
     if answer is None or answer is ...:
         return f"there is no answer yet; it asks for {found.asks}"
     try:
-        return found.look(answer) or ""
+        with _generators_kept():
+            return found.look(answer) or ""
     except Exception as error:
         said = " ".join(str(error).split())
         return f"trying it raised {type(error).__name__}: {said} (it asks for {found.asks})"
+
+
+@contextmanager
+def _generators_kept() -> Iterator[None]:
+    """Checks draw and set seeds: what a notebook draws after one is what it would have drawn without it."""
+    import numpy as np
+
+    torch: Any = sys.modules.get("torch")
+    of_numpy, of_torch = np.random.get_state(), torch.get_rng_state() if torch is not None else None
+    try:
+        yield
+    finally:
+        np.random.set_state(of_numpy)
+        if of_torch is not None:
+            torch.set_rng_state(of_torch)
 
 
 def _lesson_of(name: str) -> Lesson:
