@@ -116,6 +116,23 @@ def test_seeds_that_draw_the_training_images_are_one_method(factory, tmp_path: P
     assert all(entry.resampled and entry.seeded for entry in by_label.values())
 
 
+def test_a_copy_of_seeds_that_draw_the_training_images_counts_once(factory, tmp_path: Path) -> None:
+    folder = factory.write_comparison(tmp_path / "a", [factory.BIG], seeds=(0, 1, 2))
+    for run in (folder / "runs").iterdir():
+        rewrite(run, recipe={"split_seed": RunFolder(run).record().recipe["seed"]})
+    shutil.copytree(folder, tmp_path / "copy")
+    board = load_board([tmp_path])
+    assert [(entry.label, len(entry.runs)) for entry in board.entries] == [("lenet", 3)]
+    assert board.repeated == 3
+
+
+def test_what_verdicts_are_read_from_is_let_go_of(one: Path) -> None:
+    """Scores of thousands of runs would not fit into memory."""
+    board = load_board([one])
+    assert board.pairs
+    assert not any("predictions" in vars(run) for entry in board.entries for run in entry.runs)
+
+
 def test_records_of_an_earlier_nablab_lack_settings_that_are_at_their_default(
     factory, tmp_path: Path
 ) -> None:

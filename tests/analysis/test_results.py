@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from nablab.analysis.results import load_results
 from nablab.analysis.verdicts import sample, verdicts
 from nablab.errors import UserError
 from nablab.runs.store import Predictions, RunFolder
+from nablab.training.recipe import Recipe
 
 
 def test_runs_are_grouped_and_ordered(factory, tmp_path):
@@ -43,6 +45,37 @@ def test_models_of_one_name_in_two_comparisons_are_told_apart(factory, tmp_path)
     for name in ("first", "second"):
         factory.write_comparison(tmp_path / name, [factory.BIG, factory.SMALL][: 1 + (name == "first")])
     assert set(load_results(tmp_path).labels) == {"lenet (first)", "lenet (second)", "lenet_tiny"}
+
+
+def test_what_was_trained_otherwise_is_told_apart_whatever_its_seeds(factory, tmp_path):
+    """Seeds 0 and 1 of one recipe and seeds 2 and 3 of another have no mean in common."""
+    factory.write_comparison(tmp_path / "short", [factory.BIG, factory.NEAREST], seeds=(0, 1))
+    factory.write_comparison(
+        tmp_path / "long", [factory.BIG, factory.NEAREST], seeds=(2, 3), recipe=Recipe(epochs=30)
+    )
+    results = load_results(tmp_path)
+    assert set(results.labels) == {"lenet (short)", "lenet (long)", "knn"}
+    assert [len(results.done(label)) for label in ("lenet (short)", "lenet (long)")] == [2, 2]
+
+
+def test_further_seeds_of_the_same_training_join_it(factory, tmp_path):
+    for name, seeds in (("a", (0, 1)), ("b", (2, 3))):
+        factory.write_comparison(tmp_path / name, [factory.BIG], seeds=seeds)
+    (label,) = load_results(tmp_path).labels
+    assert label == "lenet"
+
+
+def test_folders_of_one_name_are_told_apart_by_where_they_are(factory, tmp_path):
+    for name in ("a", "b"):
+        factory.write_comparison(tmp_path / name / "results", [factory.BIG])
+    assert set(load_results(tmp_path).labels) == {"lenet (a/results)", "lenet (b/results)"}
+
+
+def test_runs_that_stand_alone_are_told_apart_by_their_own_folders(factory, tmp_path):
+    whole = factory.write_comparison(tmp_path / "whole", [factory.BIG], seeds=(0,))
+    for name in ("one", "two"):
+        shutil.copytree(whole / "runs" / "lenet-f0.1-s0", tmp_path / "alone" / name)
+    assert set(load_results(tmp_path / "alone").labels) == {"lenet (one)", "lenet (two)"}
 
 
 def test_runs_on_different_data_are_refused(factory, tmp_path):

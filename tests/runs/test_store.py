@@ -254,6 +254,14 @@ def test_find_runs_in_a_run_a_comparison_and_a_folder_of_them(tmp_path: Path, re
     assert set(names(tmp_path / "all")) == {"single", "a-f1-s0", "b-f1-s0", "c-f1-s0"}
 
 
+def test_find_runs_where_results_go_by_default(tmp_path: Path, record: RunRecord) -> None:
+    """`runs/<time>-<name>/runs/<run>`: the folder around it is no comparison, though it holds `runs`."""
+    for name in ("20260101-a", "20260102-b"):
+        RunFolder(tmp_path / "runs" / name / "runs" / "x-f1-s0").write_record(record)
+    assert len(find_runs(tmp_path / "runs")) == 2
+    assert len(find_runs(tmp_path)) == 2
+
+
 def test_find_runs_where_there_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no runs in"):
         find_runs(tmp_path)

@@ -127,8 +127,9 @@ class Board:
         """Every two methods whose answers are stored, better mean first; Holm's family is all of them."""
         samples = []
         for entry in self.entries:
+            runs = [replace(run) for run in entry.runs]  # copies: what they read is let go of with them
             try:
-                samples.append(replace(sample(entry.runs, resampled=entry.resampled), label=entry.label))
+                samples.append(replace(sample(runs, resampled=entry.resampled), label=entry.label))
             except UserError:
                 continue  # only its record was copied: it has a mean, and no verdict
         return compare_all(samples)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nablab.analysis.exams import folder_of
-from nablab.analysis.results import RunData
 from nablab.runs.planned import fraction_text
 from nablab.runs.record import RunRecord
 from nablab.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nablab.analysis.results import RunData
 
 #: Of a recipe, what belongs to a run and not to a method.
 _OF_A_RUN = frozenset({"seed", "split_seed", "threads", "device", "train_sample"})
@@ -41,17 +43,17 @@ def split_seed(run: RunData) -> int:
 def _alike(runs: Sequence[RunData]) -> list[list[RunData]]:
     groups: dict[Any, list[RunData]] = {}
     for run in runs:
-        groups.setdefault(_method(run.record), []).append(run)
+        groups.setdefault((way_of(run.record), run.fraction), []).append(run)
     return list(groups.values())
 
 
-def _method(record: RunRecord) -> tuple[Any, ...]:
-    """What all seeds of a method have in common."""
+def way_of(record: RunRecord) -> tuple[Any, ...]:
+    """Which model a run trained, and how: what all seeds and fractions of a method have in common."""
     model = record.model
     source = model.source_file.sha256 if model.source_file else ""
     start = record.start.sha256 if record.start else ""
     settings = tuple(sorted((name, str(value)) for name, value in _settings(record).items()))
-    return model.label, source or model.reference, model.detail, start, record.data.fraction, settings
+    return model.label, source or model.reference, model.detail, start, settings
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
@@ -63,7 +65,11 @@ def _settings(record: RunRecord) -> dict[str, Any]:
 
 
 def _by_draw(runs: Sequence[RunData]) -> list[list[RunData]]:
-    """As one method where every run drew its own training images, else by the draw that they share."""
+    """As one method where every run drew its own training images, else by the draw that they share.
+
+    Copies of a run draw nothing.
+    """
+    runs = list({(split_seed(run), run.seed): run for run in reversed(runs)}.values())[::-1]
     draws = Counter(split_seed(run) for run in runs)
     if max(draws.values()) == 1:
         return [list(runs)]

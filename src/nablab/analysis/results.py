@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from nablab.analysis.exams import Found, folder_of
+from nablab.analysis.methods import way_of
 from nablab.errors import UserError
 from nablab.runs.deciding import Deciding, read_deciding
 from nablab.runs.record import RunRecord
@@ -106,7 +109,8 @@ class Results:
 def load_results(folder: Path | str) -> Results:
     """The results in a run folder, a comparison folder, or a folder of comparisons.
 
-    Models of one name in several comparisons are told apart by the names of their folders.
+    Models of one name in several comparisons are told apart by the names of their folders, unless they were
+    trained alike, with seeds of their own: then these are further seeds of one model.
 
     Raises:
         UserError: no runs there, a record that cannot be read, or runs on different data.
@@ -114,21 +118,33 @@ def load_results(folder: Path | str) -> Results:
     folder = Path(folder)
     found = [(run, run.record()) for run in find_runs(folder)]
     _check_one_data_set(folder, [record for _, record in found])
-    times = Counter(
-        (record.model.label, record.data.fraction, record.recipe.get("seed")) for _, record in found
-    )
-    shared = {label for (label, _, _), count in times.items() if count > 1}
+    apart = {label for label in {record.model.label for _, record in found} if _differ(label, found)}
+    names = _names(folder, found)
     runs = tuple(
-        RunData(run, record, _label(run, record) if record.model.label in shared else record.model.label)
+        RunData(run, record, f"{label} ({names[folder_of(run)]})" if label in apart else label)
         for run, record in found
+        for label in (record.model.label,)
     )
     return Results(folder, runs)
 
 
-def _label(run: RunFolder, record: RunRecord) -> str:
-    parent = run.path.resolve().parent
-    comparison = parent.parent if parent.name == "runs" else parent
-    return f"{record.model.label} ({comparison.name})"
+def _differ(label: str, found: Sequence[Found]) -> bool:
+    """Whether the runs of this label are several comparisons' and cannot have a mean in common."""
+    runs = [(run, record) for run, record in found if record.model.label == label]
+    draws = {(record.data.fraction, record.recipe.get("seed")) for _, record in runs}
+    ways = {way_of(record) for _, record in runs}
+    comparisons = {folder_of(run) for run, _ in runs}
+    return len(comparisons) > 1 and (len(draws) < len(runs) or len(ways) > 1)
+
+
+def _names(folder: Path, found: Sequence[Found]) -> dict[Path, str]:
+    """What the comparisons are called: their folders' names, or where they lie if several have the same."""
+    places = {place: place.resolve() for place in dict.fromkeys(folder_of(run) for run, _ in found)}
+    times = Counter(place.name for place in places.values())
+    return {
+        place: whole.name if times[whole.name] == 1 else os.path.relpath(place, folder)
+        for place, whole in places.items()
+    }
 
 
 def _check_one_data_set(folder: Path, records: Sequence[RunRecord]) -> None:

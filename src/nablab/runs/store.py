@@ -276,13 +276,21 @@ def _runs_in(folder: Path, depth: int = 2) -> Iterator[RunFolder]:
     """The run that `folder` is, or those of the comparison that it is, or all that its folders hold."""
     if (folder / RECORD).is_file():
         yield RunFolder(folder)
-    elif (folder / RUNS).is_dir():
+    elif _is_comparison(folder):
         order = {name: position for position, name in enumerate(_planned_ids(folder / PLAN))}
         paths = sorted(_folders(folder / RUNS), key=lambda path: order.get(path.name, len(order)))
         yield from (RunFolder(path) for path in paths if (path / RECORD).is_file())
     elif depth:
         for child in _folders(folder):
             yield from _runs_in(child, depth - 1)
+
+
+def _is_comparison(folder: Path) -> bool:
+    """Whether its `runs` are its own, and not the comparisons that go into `runs` by default."""
+    own = folder / RUNS
+    return own.is_dir() and (
+        (folder / PLAN).exists() or any((path / RECORD).is_file() for path in _folders(own))
+    )
 
 
 def _folders(folder: Path) -> list[Path]:
