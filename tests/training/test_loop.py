@@ -186,6 +186,15 @@ def test_a_loss_that_is_not_finite_fails_the_run(data_for: DataFor, loss: float)
     assert (caught.value.epoch, caught.value.step) == (0, 2)
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+@pytest.mark.filterwarnings("error")
+def test_a_measured_loss_that_is_not_finite_names_the_last_step(data_for: DataFor, score: float) -> None:
+    message = r"in epoch 2, step 4: a loss measured after it is nan at lr 0\.01"
+    with pytest.raises(RunFailed, match=message) as caught:
+        list(train(Scripted([0.5, score], steps=4), data_for(BASE), BASE))
+    assert (caught.value.epoch, caught.value.step) == (1, 3)
+
+
 def test_divergence_of_a_real_network_is_a_failed_run(data_for: DataFor, noisy: Model) -> None:
     recipe = BASE.but(optimizer="sgd", lr=1e30)
     data = data_for(recipe)

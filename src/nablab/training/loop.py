@@ -140,7 +140,8 @@ def _measured(net: Trainable, part: Part | None, state: LoopState) -> Measured:
     if part is None:
         return NOT_MEASURED
     measured = measure(net.scores, part)
-    _require_finite(measured.loss, "a loss measured after it", state)
+    last = replace(state, step=state.step - 1)  # of the epoch that has ended
+    _require_finite(measured.loss, "a loss measured after it", last)
     return measured
 
 

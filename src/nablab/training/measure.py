@@ -47,7 +47,8 @@ def cross_entropies(scores: NDArray[Any], y: NDArray[np.int64], kind: ScoreKind)
     of_truth = wide[np.arange(len(y)), y]
     if kind == "logits":
         largest = wide.max(axis=1)
-        return np.asarray(largest + np.log(np.exp(wide - largest[:, None]).sum(axis=1)) - of_truth)
+        with np.errstate(invalid="ignore"):  # of infinite logits there is none, which the result says
+            return np.asarray(largest + np.log(np.exp(wide - largest[:, None]).sum(axis=1)) - of_truth)
     if kind == "probabilities":
         return np.asarray(-np.log(np.maximum(of_truth, np.finfo(np.float64).eps)))
     raise ValueError("margins have no cross entropy")
