@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nablab.errors import UserError
@@ -50,6 +51,17 @@ def test_what_cannot_be_trained_by_is_refused(name: str, value: Any, message: st
     assert str(caught.value).startswith(message)
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    seed, lr, rate = np.arange(4)[3], np.logspace(-3, -1, 3)[1], np.float32(0.5)
+    recipe = Recipe(seed=seed, lr=lr, label_smoothing=rate)
+    assert recipe == Recipe(seed=3, lr=lr, label_smoothing=0.5)
+    assert {type(value) for value in recipe.to_dict().values()} == {int, float, str, bool}
+    (tmp_path / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
+    assert read_recipe(tmp_path / "recipe.toml") == recipe
+    with pytest.raises(UserError, match=r"epochs must be a whole number, not 1\.5"):
+        Recipe(epochs=np.float64(1.5))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("needs", [{"early_stopping": 3}, {"schedule": "plateau"}])
 def test_choosing_needs_validation_images(needs: dict[str, Any]) -> None:
     assert Recipe().but(**needs).chooses
@@ -61,6 +73,16 @@ def test_presets_are_suggested() -> None:
     assert not preset("handout").chooses
     with pytest.raises(UserError, match="did you mean handout"):
         preset("hand-out")
+
+
+def test_what_is_no_table_is_no_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("recipe = 3", encoding="utf-8")
+    with pytest.raises(UserError, match=r"recipe\.toml: recipe must be a table, \[recipe\], not 3"):
+        read_recipe(path)
+    path.write_text("self = 3", encoding="utf-8")
+    with pytest.raises(UserError, match="a recipe has no 'self'"):
+        read_recipe(path)
 
 
 @pytest.mark.parametrize("text", ["lr = ", "\udcff"])

@@ -19,6 +19,7 @@ from nablab.training.recipe_values import (
     ScheduleName,
     TtaName,
     check,
+    plain,
 )
 
 
@@ -116,6 +117,8 @@ class Recipe:
     train_sample: int = 2000
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
         check(asdict(self), {field.name: str(field.type) for field in fields(self)})
 
     @property
@@ -123,7 +126,7 @@ class Recipe:
         """Whether validation images decide anything: when to stop, or when the learning rate falls."""
         return self.early_stopping > 0 or self.schedule == "plateau"
 
-    def but(self, **changes: Any) -> Recipe:
+    def but(self, /, **changes: Any) -> Recipe:
         """A copy with other values.
 
         Raises:
@@ -207,7 +210,10 @@ def read_recipe(path: Path) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path}: {error}") from error
-    return Recipe.from_dict(values.get("recipe", values))
+    table = values.get("recipe", values)
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: recipe must be a table, [recipe], not {table!r}")
+    return Recipe.from_dict(table)
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from nablab.errors import UserError
@@ -38,6 +39,20 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "float": ((int, float), "a number"),
     "bool": ((bool,), "true or false"),
 }
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy's as Python's, which files and messages write; anything else as it is.
+
+    >>> import numpy as np
+    >>> plain(np.int64(3)), plain(np.float32(0.5)), plain("sgd")
+    (3, 0.5, 'sgd')
+    """
+    if type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
 
 
 def check(values: Mapping[str, Any], annotations: Mapping[str, str]) -> None:
