@@ -14,6 +14,7 @@ from torch import nn
 import nablab
 from nablab.byhand import MLP
 from nablab.cli import main
+from nablab.errors import UserError
 
 RIGHT = """
 import numpy as np
@@ -75,6 +76,16 @@ def test_a_right_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
     code, out, err = check(capsys, written(tmp_path, RIGHT))
     assert (code, err) == (0, "")
     assert "work.py: the gradient is right" in out
+
+
+def test_a_batch_that_does_not_fit_is_told_in_one_line() -> None:
+    x = np.ones((3, 5))
+    for y, word in ((None, "x and y, or neither"), ([0, 1, 0], "cannot be multiplied")):
+        with pytest.raises(UserError, match=word):
+            nablab.gradcheck(nn.Linear(4, 2), x=x, y=y)
+    with pytest.raises(UserError, match="x and y, or neither"):
+        nablab.gradcheck("3-Tanh-K", x=x)
+    assert nablab.gradcheck("3-Tanh-K", x=x.tolist(), y=[0, 1, 0]).right
 
 
 def test_a_wrong_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nablab.byhand import ACTIVATIONS, LOSSES, MLP, LinearRegression, Logistic, Softmax, TwoLayer
 from nablab.court import CourtReport, gradcheck
@@ -179,6 +180,51 @@ def test_the_report_is_plain_data() -> None:
     assert report == hold(net, start(net))
 
 
+def log(params: Any, x: Any, y: Any) -> Any:
+    return np.sum(np.log(params["s"]))
+
+
+@pytest.mark.parametrize("seed", [2, 4, 5])
+def test_next_to_where_the_loss_ends(seed: int) -> None:
+    """At 3e-6 the longest step leaves it, shorter ones are bent: neither accuses what is right."""
+    near = {"s": np.array([3e-6])}
+    assert gradcheck(log, lambda p, x, y: {"s": 1 / p["s"]}, near, seed=seed).right
+    assert not gradcheck(log, lambda p, x, y: {"s": 2 / p["s"]}, near, seed=seed).right
+
+
+def test_what_cannot_be_compared_is_not_right() -> None:
+    with pytest.raises(UserError, match="not finite next to"):
+        gradcheck(log, lambda p, x, y: {"s": 5 / p["s"]}, {"s": np.array([1e-9])}, seed=1)
+    partly = gradcheck(log, lambda p, x, y: {"s": np.array([7.0, 1.0])}, {"s": np.array([1e-9, 1.0])}, seed=1)
+    assert partly["s"].compared == 1
+    assert "not finite next to some" in partly["s"].text
+
+
+def test_a_second_point_at_which_nothing_works_is_let_go() -> None:
+    def only_here(params: Any, x: Any, y: Any) -> float:
+        if np.max(np.abs(params["w"] - 1)) > 0.01:
+            raise ZeroDivisionError
+        return 0.0
+
+    assert (
+        gradcheck(only_here, lambda p, x, y: {"w": 0 * p["w"]}, {"w": np.ones(2)})["w"].text
+        == "right; zero here"
+    )
+
+
+@pytest.mark.parametrize("y", [X[:, 0] > 0, np.where(X[:, 0] > 0, "yes", "no")])
+def test_labels_that_are_no_numbers(y: Any) -> None:
+    def right(params: Any, x: Any, y: Any) -> Any:
+        return x @ params["w"] - (y if y.dtype == bool else y == "yes")
+
+    report = gradcheck(
+        lambda p, x, y: np.mean(right(p, x, y) ** 2),
+        lambda p, x, y: {"w": x.T @ right(p, x, y) / len(x)},
+        {"w": np.ones(D)}, X, y,
+    )  # fmt: skip
+    assert "factor 2" in report["w"].text
+
+
 MODEL = Softmax(K)
 PARAMS = MODEL.initial(np.random.default_rng(0), D)
 STREAM = np.random.default_rng(0)
@@ -204,6 +250,9 @@ def in_place(params: Any, x: Any, y: Any) -> Any:
         ("gradient fails: ZeroDivisionError", MODEL.loss, lambda p, x, y: 1 / 0, PARAMS),
         ("must return a dict", MODEL.loss, lambda p, x, y: p["W"], PARAMS),
         ("changes W in place", MODEL.loss, in_place, PARAMS),
+        ("named by texts", MODEL.loss, MODEL.gradient, {0: PARAMS["W"], 1: PARAMS["b"]}),
+        ("for W is no array", MODEL.loss, lambda p, x, y: {"W": [np.ones(2), np.ones(3)]}, PARAMS),
+        ("for W is no array", MODEL.loss, lambda p, x, y: {"W": torch.ones(1, requires_grad=True)}, PARAMS),
     ],
 )
 def test_what_cannot_be_judged_is_refused(said: str, loss: Any, gradient: Any, params: Any) -> None:

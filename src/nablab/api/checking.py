@@ -187,12 +187,18 @@ def _of_network(
     model = resolve(subject)
     if model.kind == "estimator":
         raise UserError(f"{model.label} is an estimator: it has no gradient that could be checked")
-    from nablab.api.checked_networks import check_model, check_torch_module
+    import numpy as np
 
-    if model.live and x is not None and not isinstance(subject, type) and hasattr(subject, "parameters"):
-        return GradientCheck(model.label, check_torch_module(subject, x, y, loss, seed))
-    shape, classes = _fits(data) if x is None else (tuple(x.shape[1:]), int(max(y)) + 1)
-    return GradientCheck(model.label, check_model(model, shape, classes, x, y, loss, seed))
+    from nablab.api.checked_networks import check_model, check_torch_module
+    from nablab.models.user_code import blaming
+
+    if (x is None) != (y is None):
+        raise UserError("a network is checked on inputs and labels: give x and y, or neither")
+    with blaming(model.label, "running it on the inputs and labels"):
+        if model.live and x is not None and not isinstance(subject, type) and hasattr(subject, "parameters"):
+            return GradientCheck(model.label, check_torch_module(subject, x, y, loss, seed))
+        shape, classes = _fits(data) if x is None else (np.shape(x)[1:], int(np.max(y)) + 1)
+        return GradientCheck(model.label, check_model(model, shape, classes, x, y, loss, seed))
 
 
 def _fits(data: str | Path | Dataset | None) -> tuple[Shape, int]:

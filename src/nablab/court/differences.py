@@ -130,6 +130,8 @@ def careful_slope(line: Line, precision: Precision) -> Slope:
     if precision.single:
         # The steps are long, and may reach over a kink: that shifts the mean of the two sides by up to half.
         errors = [error + jump / 2 for error, jump in zip(errors, jumps[1:], strict=True)]
-    best = 1 + int(np.argmin(errors))
+    best = 1 + int(
+        np.argmin(np.nan_to_num(errors, nan=np.inf))
+    )  # a long step may leave where the loss is finite
     here = jumps[2] > 0.3 * jumps[0] and jumps[2] > 20 * rounding[2] + 1e-4 * abs(values[2])
     return Slope(values[best], errors[best - 1], kink=here)

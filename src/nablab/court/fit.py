@@ -30,6 +30,8 @@ def fit(claims: dict[str, Any], name: str, shape: tuple[int, ...], samples: int 
     """The claim for one parameter."""
     if name not in claims or claims[name].dtype == object:
         return Fitted(None, Cause("missing", "the gradient has nothing for it"))
+    if claims[name].dtype.kind == "c":
+        return Fitted(None, Cause("shape", "its numbers are complex, and those of the parameter are real"))
     try:
         given = np.asarray(claims[name], np.float64)
     except (TypeError, ValueError):

@@ -72,7 +72,7 @@ class Problem:
                 f"gradient changes {', '.join(changed)} in place; it must leave the parameters as they are"
             )
         # Code that reuses its arrays from call to call would change what was claimed before.
-        return {name: np.array(value) for name, value in result.items()}
+        return {name: _copied(name, value) for name, value in result.items()}
 
     def try_claim(self) -> dict[str, Array] | None:
         """The claims if they have the shapes of the parameters; None if not, or if the gradient fails.
@@ -107,7 +107,7 @@ class Problem:
     @property
     def classes(self) -> int | None:
         """K, from one-hot labels or from the largest of whole-numbered ones."""
-        if not isinstance(self.y, np.ndarray) or not self.y.size:
+        if not isinstance(self.y, np.ndarray) or not self.y.size or self.y.dtype.kind not in "biuf":
             return None
         if self.y.ndim == 2 and self.y.shape[1] > 1:
             return int(self.y.shape[1])
@@ -123,7 +123,9 @@ def make_problem(loss: LossFunction, gradient: GradientFunction, params: Any, x:
     """
     if not isinstance(params, Mapping) or not params:
         raise UserError(f"params must be a dict of named arrays, not {_what(params)}")
-    arrays = {str(name): _array(name, value) for name, value in params.items()}
+    if unnamed := [name for name in params if not isinstance(name, str)]:
+        raise UserError(f"params must be named by texts; {unnamed[0]!r} is none")
+    arrays = {name: _array(name, value) for name, value in params.items()}
     problem = Problem(loss, gradient, arrays, x, y)
     first, second = problem.value(), problem.value()
     if not np.isfinite(first):
@@ -134,6 +136,14 @@ def make_problem(loss: LossFunction, gradient: GradientFunction, params: Any, x:
             "(dropout, noise) and do not change x, y or params in it"
         )
     return problem
+
+
+def _copied(name: object, value: Any) -> Array:
+    try:
+        return np.array(value)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"gradient: what it has for {name} is no array: {reason}") from None
 
 
 def _array(name: object, value: Any) -> Array:

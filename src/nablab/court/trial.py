@@ -15,9 +15,14 @@ from nablab.court.evidence import Evidence, gather
 from nablab.court.fit import Fitted, fit
 from nablab.court.problem import GradientFunction, LossFunction, Problem, make_problem
 from nablab.court.report import Cause, CourtReport, Finding
+from nablab.errors import UserError
 
 #: How far the second point is from the first, where that one tells too little.
 _NUDGE = 0.1
+
+#: Why a point may tell too little.
+_ZERO, _KINKS = "zero here", "kinks here"
+_NOT_FINITE = "the loss is not finite next to some of its entries, which were not compared"
 
 
 def gradcheck(
@@ -58,7 +63,7 @@ def gradcheck(
 
     Raises:
         UserError: there is nothing to be judged: the loss or the gradient fails, changes from call to call,
-            is not finite, or returns something else.
+            is not finite, there or next to it, or returns something else.
     """
     problem = make_problem(loss, gradient, params, x, y)
     rng = np.random.default_rng(seed)
@@ -68,6 +73,12 @@ def gradcheck(
     unclear = [name for name, finding in findings.items() if finding.remark]
     if unclear:
         findings |= _second_look(held, findings, unclear, rng)
+    for finding in findings.values():
+        if finding.right and not finding.compared and finding.remark == _NOT_FINITE:
+            raise UserError(
+                f"the loss is not finite next to these parameters: the gradient of {finding.name} cannot be "
+                "compared; choose others, further from where the loss ends"
+            )
     notes = _notes(problem, precision)
     return CourtReport(
         tuple(findings.values()), problem.value(), precision.step, precision.single, tuple(notes)
@@ -80,6 +91,7 @@ class _Trial:
     def __init__(self, problem: Problem, precision: Precision, rtol: float, entries: int, seed: int) -> None:
         self.problem = problem
         self.precision = precision
+        self.given_rtol = rtol
         self.rtol = max(rtol, 1e-3) if precision.single else rtol
         self.entries = entries
         self.seed = seed
@@ -112,9 +124,11 @@ class _Trial:
         kinks = int(evidence.kinks.sum())
         remark = ""
         if evidence.vanishes:
-            remark = "zero here"
+            remark = _ZERO
         elif 2 * kinks > evidence.kinks.size:
-            remark = "kinks here"
+            remark = _KINKS
+        elif not np.isfinite(evidence.measured).all():
+            remark = _NOT_FINITE
         return Finding(
             name,
             shape,
@@ -136,25 +150,33 @@ def _second_look(
     nearby = problem.at(
         {name: np.asarray(p + _NUDGE * rng.standard_normal(p.shape)) for name, p in problem.params.items()}
     )
-    if not np.isfinite(nearby.value()):
+    try:
+        if not np.isfinite(nearby.value()):
+            return {}
+        # Where the loss ends, its noise could not be told from its curvature.
+        ended = any(findings[name].remark == _NOT_FINITE for name in names)
+        precision = measure_precision(nearby, rng) if ended else held.precision
+        looked = _Trial(nearby, precision, held.given_rtol, held.entries, held.seed).findings(names)
+    except UserError:  # nobody said that the functions work there
         return {}
-    trial = _Trial(nearby, held.precision, held.rtol, held.entries, held.seed)
     return {
         finding.name: replace(
             finding,
             kinks=findings[finding.name].kinks,
             remark=_remark(findings[finding.name].remark, finding),
         )
-        for finding in trial.findings(names)
+        for finding in looked
     }
 
 
 def _remark(first: str, second: Finding) -> str:
     if not second.right:
         return ""
-    if second.remark == "zero here":
-        return "zero, here and at a point nearby"
-    why = "it is zero here" if first == "zero here" else "the loss has a kink here"
+    if second.remark == _ZERO:
+        return "zero, here and at a point nearby" if first == _ZERO else _ZERO
+    if second.remark == _NOT_FINITE:
+        return second.remark
+    why = {_ZERO: "it is zero here", _KINKS: "the loss has a kink here"}.get(first, first)
     return f"compared at a point nearby, since {why}"
 
 
