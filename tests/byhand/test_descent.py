@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 import torch
 
 from nablab.byhand import MLP, LinearRegression, Softmax, descend, final
+from nablab.errors import UserError
 
 
 def bowl(lr: float, steps: int) -> list[np.ndarray]:
@@ -87,6 +89,23 @@ def test_each_parameter_can_have_its_rate_and_the_start_is_kept() -> None:
     np.testing.assert_array_equal(end["W"], before["W"])
     assert (end["b"] != before["b"]).any()
     np.testing.assert_array_equal(start["b"], before["b"])
+
+
+@pytest.mark.parametrize(
+    ("said", "changes"),
+    [
+        ("batch_size must be 1 or more", {"batch_size": -1}),
+        ("batch_size must be 1 or more", {"batch_size": 0}),
+        ("25 samples and 24 labels", {"y": Y[:-1]}),
+        ("no rate for b", {"lr": {"W": 0.1}}),
+        ("of b, of shape (2,), is missing", {"gradient": lambda p, x, y: {"W": p["W"]}}),
+        ("is of shape (25, 2)", {"gradient": lambda p, x, y: {**p, "b": np.ones((25, 2))}}),
+    ],
+)
+def test_what_cannot_descend_is_refused(said: str, changes: dict[str, object]) -> None:
+    given = {"gradient": MODEL.gradient, "x": X, "y": Y, "lr": 0.1, "epochs": 1, **changes}
+    with pytest.raises(UserError, match=re.escape(said)):
+        list(descend(params=MODEL.initial(np.random.default_rng(0), 4), **given))  # type: ignore[arg-type]
 
 
 def test_no_steps_is_an_error() -> None:

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import log_loss
 from torch.nn import functional
 
-from nablab.byhand import LOSSES, log_sum_exp, one_hot, softmax
+from nablab.byhand import LOSSES, LinearRegression, Logistic, TwoLayer, log_sum_exp, one_hot, softmax
 from nablab.errors import UserError
 
 N, K = 7, 4
@@ -87,6 +87,30 @@ def test_log_sum_exp_against_pytorch() -> None:
     np.testing.assert_allclose(log_sum_exp(SCORES), expected)
 
 
-def test_labels_out_of_range_are_refused() -> None:
+@pytest.mark.parametrize("y", [[1, 4], [-1, 0], [0.5, 1.0], [np.nan, 1.0]])
+def test_labels_out_of_range_are_refused(y: list[float]) -> None:
     with pytest.raises(UserError, match="0 to 3"):
-        one_hot(np.array([1, 4]), 4)
+        one_hot(np.array(y), 4)
+
+
+@pytest.mark.parametrize("y", [[1, 2, 1], [-1, 1, 1]])
+def test_a_logistic_output_has_labels_of_0_and_1(y: list[int]) -> None:
+    x, labels = np.ones((3, 2)), np.array(y)
+    net, alone = TwoLayer(4, 2, output="logistic"), Logistic()
+    for model, params in ((net, net.initial(np.random.default_rng(0), 2)), (alone, alone.initial(None, 2))):  # type: ignore[arg-type]
+        for function in (model.loss, model.gradient):
+            with pytest.raises(UserError, match="0 and 1"):
+                function(params, x, labels)
+
+
+@pytest.mark.parametrize("model", [LinearRegression(), Logistic()])
+def test_a_column_of_targets_is_no_matrix(model: LinearRegression | Logistic) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((5, 2)), rng.integers(0, 2, 5)
+    params = {"w": np.ones(2), "b": np.zeros(())}
+    assert model.loss(params, x, y[:, None]) == model.loss(params, x, y)
+    np.testing.assert_array_equal(
+        model.gradient(params, x, y[:, None])["w"], model.gradient(params, x, y)["w"]
+    )
+    with pytest.raises(UserError, match="5 labels or targets"):
+        model.loss(params, x, y[:3])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import Array
+from nablab.errors import UserError
 
 Params = Mapping[str, Array]
 Gradient = Callable[[Params, Array, Array], Mapping[str, Array]]
@@ -56,6 +57,10 @@ def descend(
         batch_size: samples a step; the last batch of an epoch may be smaller.
         rng: shuffles the samples each epoch; None leaves their order as it is.
 
+    Raises:
+        UserError: at the first step, a batch of none, samples without a label or labels without a sample, a
+            parameter without a rate, or whose gradient is missing or has another shape.
+
     >>> def slope(params, x, y):
     ...     return {"w": 2 * params["w"]}  # of w^2
     >>> start = {"w": np.array(1.0)}
@@ -63,15 +68,25 @@ def descend(
     [0.5, 0.25, 0.125]
     """
     samples = len(x)
+    if len(y) != samples:
+        raise UserError(f"{samples} samples and {len(y)} labels: there must be one for each")
+    if batch_size is not None and batch_size < 1:
+        raise UserError(f"batch_size must be 1 or more, or None for all samples, not {batch_size}")
     size = samples if batch_size is None else batch_size
     rates = lr if isinstance(lr, Mapping) else dict.fromkeys(params, lr)
     now = {name: np.array(value) for name, value in params.items()}
+    if missing := [name for name in now if name not in rates]:
+        raise UserError(f"lr has no rate for {', '.join(missing)}")
     number = 0
     for epoch in range(epochs):
         order = np.arange(samples) if rng is None else rng.permutation(samples)
         for first in range(0, samples, size):
             rows = order[first : first + size]
             slope = gradient(now, x[rows], y[rows])
+            for name, value in now.items():
+                if name not in slope or np.shape(slope[name]) != value.shape:
+                    found = f"of shape {np.shape(slope[name])}" if name in slope else "missing"
+                    raise UserError(f"the gradient of {name}, of shape {value.shape}, is {found}")
             now = {name: np.asarray(value - rates[name] * slope[name]) for name, value in now.items()}
             number += 1
             yield Step(number, epoch, rows, now)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import Array
+from nablab.byhand.losses import one_each
 from nablab.byhand.penalty import half_squares
 
 
@@ -15,7 +16,7 @@ from nablab.byhand.penalty import half_squares
 class LinearRegression:
     """Least squares: z = x . w + b, a number.
 
-    Parameters `w` (D,) and `b` (); inputs `x` (N, D); targets `y` (N,).
+    Parameters `w` (D,) and `b` (); inputs `x` (N, D); targets `y` (N,) or (N, 1).
 
         L      = 1/N sum_n (z_n - y_n)^2 + l2/2 sum w^2
         dL/dz_n = 2 (z_n - y_n) / N
@@ -37,9 +38,11 @@ class LinearRegression:
 
     def loss(self, params: Mapping[str, Array], x: Array, y: Array) -> float:
         """L, with the penalty."""
-        return float(np.mean((self.scores(params, x) - y) ** 2)) + half_squares(self.l2, params["w"])
+        return float(np.mean((self.scores(params, x) - one_each(y, len(x))) ** 2)) + half_squares(
+            self.l2, params["w"]
+        )
 
     def gradient(self, params: Mapping[str, Array], x: Array, y: Array) -> dict[str, Array]:
         """dL/dw (D,) and dL/db ()."""
-        dz = 2 * (self.scores(params, x) - y) / len(x)
+        dz = 2 * (self.scores(params, x) - one_each(y, len(x))) / len(x)
         return {"w": x.T @ dz + self.l2 * params["w"], "b": np.asarray(dz.sum())}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import Array, logistic, softplus
+from nablab.byhand.losses import between_0_and_1, one_each
 from nablab.byhand.penalty import half_squares
 
 
@@ -15,7 +16,7 @@ from nablab.byhand.penalty import half_squares
 class Logistic:
     """Logistic regression: q = logistic(x . w + b) is the probability of class 1.
 
-    Parameters `w` (D,) and `b` (); inputs `x` (N, D); labels `y` (N,), 0 or 1.
+    Parameters `w` (D,) and `b` (); inputs `x` (N, D); labels `y` (N,) or (N, 1), 0 or 1.
 
         z_n   = x_n . w + b,   q_n = 1 / (1 + exp(-z_n))
         L     = -1/N sum_n (y_n log q_n + (1 - y_n) log(1 - q_n))  + l2/2 sum w^2
@@ -46,10 +47,10 @@ class Logistic:
 
     def loss(self, params: Mapping[str, Array], x: Array, y: Array) -> float:
         """L, by softplus(z) = log(1 + exp z), which does not overflow."""
-        z = self.scores(params, x)
+        z, y = self.scores(params, x), between_0_and_1(one_each(y, len(x)))
         return float(np.mean(softplus(z) - y * z)) + half_squares(self.l2, params["w"])
 
     def gradient(self, params: Mapping[str, Array], x: Array, y: Array) -> dict[str, Array]:
         """dL/dw (D,) and dL/db ()."""
-        dz = (logistic(self.scores(params, x)) - y) / len(x)
+        dz = (logistic(self.scores(params, x)) - between_0_and_1(one_each(y, len(x)))) / len(x)
         return {"w": x.T @ dz + self.l2 * params["w"], "b": np.asarray(dz.sum())}

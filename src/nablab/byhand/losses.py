@@ -60,10 +60,37 @@ def one_hot(y: Array, K: int) -> Array:
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == K:
         return y
+    if y.dtype.kind == "f" and not np.array_equal(y, np.round(y)):
+        raise UserError(f"labels must be whole numbers from 0 to {K - 1}, or one-hot in {K} columns")
     if y.size and not (y.min() >= 0 and y.max() < K):
         raise UserError(f"labels run from {y.min()} to {y.max()}; with {K} outputs they must be 0 to {K - 1}")
     # Zeros and ones are exact in float32, and NumPy then computes in the precision of the scores.
     return np.eye(K, dtype=np.float32)[y.reshape(-1).astype(np.int64)]
+
+
+def one_each(y: Array, samples: int) -> Array:
+    """Labels or targets as (N,), given so or as a column (N, 1).
+
+    A column taken as it is would be broadcast: every score held against every target.
+
+    Raises:
+        UserError: not one number for each of the N samples.
+    """
+    y = np.asarray(y)
+    if y.shape not in ((samples,), (samples, 1)):
+        raise UserError(f"{samples} samples need {samples} labels or targets; these have the shape {y.shape}")
+    return y.reshape(samples)
+
+
+def between_0_and_1(y: Array) -> Array:
+    """Labels of yes or no, as they are.
+
+    Raises:
+        UserError: labels below 0 or above 1, such as -1 and 1, or 1 and 2.
+    """
+    if y.size and not (y.min() >= 0 and y.max() <= 1):
+        raise UserError(f"labels of a logistic output are 0 and 1; these run from {y.min()} to {y.max()}")
+    return y
 
 
 def cross_entropy(Z: Array, y: Array) -> float:
@@ -82,12 +109,12 @@ def logistic_loss(Z: Array, y: Array) -> float:
     With K = 1 the cross entropy of two classes, y being 0 or 1. With K > 1 it is no cross entropy of K
     classes, though it is often called so: it trains K one-versus-rest classifiers at once.
     """
-    return float(np.sum(softplus(Z) - _targets(y, Z) * Z) / len(Z))
+    return float(np.sum(softplus(Z) - between_0_and_1(_targets(y, Z)) * Z) / len(Z))
 
 
 def logistic_gradient(Z: Array, y: Array) -> Array:
     """dL/dZ = (Q - Y) / N, with Q = logistic(Z)."""
-    return np.asarray((logistic(Z) - _targets(y, Z)) / len(Z))
+    return np.asarray((logistic(Z) - between_0_and_1(_targets(y, Z))) / len(Z))
 
 
 def square(A: Array, y: Array) -> float:
@@ -128,7 +155,7 @@ def _targets(y: Array, Z: Array) -> Array:
     y = np.asarray(y)
     if y.shape == Z.shape:
         return y
-    return y.reshape(-1, 1) if Z.shape[1] == 1 else one_hot(y, Z.shape[1])
+    return one_each(y, len(Z)).reshape(-1, 1) if Z.shape[1] == 1 else one_hot(y, Z.shape[1])
 
 
 def _same(Z: Array) -> Array:
