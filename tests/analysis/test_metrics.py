@@ -8,6 +8,7 @@ from scipy.special import softmax
 from sklearn import metrics as reference
 
 from nablab.analysis import metrics
+from nablab.training.measure import measure_scores
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(200, 5)).astype(np.float32) * 3
@@ -57,9 +58,11 @@ def test_log_loss_of_huge_logits_does_not_overflow():
 
 
 def test_log_loss_of_a_truth_thought_impossible_is_finite():
-    p = np.array([[1.0, 0.0]], dtype=np.float32)
+    p = np.array([[1.0, 0.0]])
     expected = reference.log_loss([1], p, labels=[0, 1])
-    assert metrics.log_loss(np.array([1]), p, "probabilities") == pytest.approx(expected)
+    stored = p.astype(np.float32)  # as runs store what scikit-learn said in float64
+    assert metrics.log_loss(np.array([1]), stored, "probabilities") == pytest.approx(expected)
+    assert measure_scores(stored, np.array([1]), "probabilities").loss == pytest.approx(expected)
 
 
 def test_brier():

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -276,6 +277,35 @@ def test_delete_removes_the_run_only(run: RunFolder, record: RunRecord) -> None:
     assert run.path.parent.exists()
     with pytest.raises(UserError, match="no run in"):
         run.delete()
+
+
+def test_what_is_left_of_a_run_that_was_half_deleted_is_no_run(
+    run: RunFolder, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write_record(record)
+    run.write_predictions(Predictions(np.array([1]), np.zeros((1, 3), np.float32), np.array([0])))
+
+    def interrupted(path: Path) -> None:
+        (path / "predictions.npz").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.delete()
+    assert not run.exists
+
+
+def test_a_file_system_without_locks_is_worked_on_without(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lustre as many clusters mount it, and some network folders."""
+
+    def flock(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with run.lock():
+        assert not run.is_live
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path, record: RunRecord, measured: Measured) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nablab.models.model import ScoreKind
+from nablab.training.measure import cross_entropies
 
 Array = NDArray[Any]
 Labels = NDArray[np.int64]
@@ -45,21 +46,8 @@ def accuracy(y: Labels, scores: Array) -> float:
 
 
 def log_loss(y: Labels, scores: Array, kind: ScoreKind) -> float | None:
-    """Mean cross entropy in nats; None for margins.
-
-    Logits go through the log-sum-exp form. A probability of 0 for the truth counts as the
-    resolution of float32, 1.2e-7, as in `sklearn.metrics.log_loss`.
-    """
-    if kind == "margins":
-        return None
-    rows = np.arange(len(y))
-    if kind == "logits":
-        values = scores.astype(np.float64)
-        top = values.max(axis=1)
-        return float(np.mean(np.log(np.exp(values - top[:, None]).sum(axis=1)) + top - values[rows, y]))
-    p = probabilities(scores, kind)
-    assert p is not None
-    return float(-np.mean(np.log(np.maximum(p[rows, y], np.finfo(np.float32).eps))))
+    """Mean cross entropy in nats, as records hold it (`nablab.training.measure`); None for margins."""
+    return None if kind == "margins" else float(cross_entropies(scores, y, kind).mean())
 
 
 def brier(y: Labels, p: Array) -> float:

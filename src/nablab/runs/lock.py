@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -12,13 +13,16 @@ from nablab.errors import CannotWrite, UserError
 
 LOCK_FILE = ".lock"
 
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; it is made if it isn't there.
 
     The lock is flock(2) on a file inside: `kill -9` and crashes release it, so none is ever stale. The file
-    stays, since removing it would let two processes hold locks on two files of the same name.
+    stays, since removing it would let two processes hold locks on two files of the same name. Where the file
+    system has no locks (Lustre as many clusters mount it), the folder is worked on without.
 
     Raises:
         UserError: another process holds it.
@@ -31,7 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
         raise CannotWrite(f"cannot write in {folder}: {error.strerror or error}") from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(descriptor, fcntl.LOCK_EX)
         except BlockingIOError as error:
             raise UserError(
                 f"{folder} is in use by another nablab process; wait for it to end, or choose another --out"
@@ -48,9 +52,22 @@ def is_locked(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _flock(descriptor, fcntl.LOCK_SH)
     except BlockingIOError:
         return True
     finally:
         os.close(descriptor)
     return False
+
+
+def _flock(descriptor: int, how: int) -> None:
+    """Lock without waiting, where the file system can.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise

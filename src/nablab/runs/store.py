@@ -223,6 +223,7 @@ class RunFolder:
             raise UserError(f"no run in {self.path} (it has no {RECORD})")
         with self.lock():
             try:
+                (self.path / RECORD).unlink()  # first: what a Ctrl-C leaves must not say that it is done
                 shutil.rmtree(self.path)
             except OSError as error:
                 raise CannotWrite(f"cannot remove {self.path}: {error.strerror or error}") from error
