@@ -299,3 +299,13 @@ def test_which_weights_were_measured_is_said_in_words(factory, tmp_path):
 def test_a_model_that_is_not_there_is_named_with_the_nearest(view):
     with pytest.raises(UserError, match="did you mean lenet"):
         view.section("lenett")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [((5,), "--seeds 1 --seed 5 "), ((2, 3, 4), "--seeds 3 --seed 2 "), ((0, 2), "--seeds 0,2 ")],
+)
+def test_a_command_repeats_the_seeds_that_ran(factory, tmp_path, seeds, said):
+    folder = factory.write_comparison(tmp_path, [factory.LINEAR], seeds=seeds)
+    view = comparison_view(load_results(folder))
+    assert said in view.repeat.commands[0]

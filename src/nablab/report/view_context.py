@@ -159,7 +159,7 @@ def _command(results: Results, recipe: RecipeView) -> str:
     options: dict[str, Any] = {
         "data": _data_reference(results),
         "fractions": ",".join(map(fraction_text, sorted({run.fraction for run in runs}))),
-        "seeds": _seeds(runs),
+        **_seeds(runs),
         "preset": recipe.preset,
         **{name: value for name, value in data.options.items() if value is not None},
     }
@@ -188,9 +188,13 @@ def _option(name: str, value: Any) -> list[str]:
     return [f"--{name}", str(value)]
 
 
-def _seeds(runs: Sequence[RunData]) -> str:
+def _seeds(runs: Sequence[RunData]) -> Mapping[str, object]:
+    """How many and the first, or which: a number alone is how many."""
     seeds = sorted({run.seed for run in runs})
-    return str(len(seeds)) if seeds == list(range(len(seeds))) else ",".join(map(str, seeds))
+    first, n = seeds[0], len(seeds)
+    if seeds != list(range(first, first + n)):
+        return {"seeds": ",".join(map(str, seeds))}
+    return {"seeds": n} | ({"seed": first} if first else {})
 
 
 def without_folder(reference: str) -> str:
