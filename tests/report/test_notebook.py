@@ -13,13 +13,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
 
+import nablab
 from nablab.analysis.results import load_results
 from nablab.errors import NablabError, UserError
 from nablab.models.model import SourceFile
 from nablab.report.notebook import _data_expression, make_notebook, source_files, write_notebook
 from nablab.report.notebook_cells import Cell, Material, cells
+from nablab.report.notebook_pictures import data_figure
 from nablab.report.notebook_run import execute, machine_paths, scrub
 from nablab.report.view import comparison_view
 from nablab.report.words import number
@@ -162,7 +165,7 @@ def test_a_user_s_file_is_shown_where_it_is_what_was_trained(factory, tmp_path):
     assert source_files(load_results(folder), tmp_path) == {}
 
 
-@pytest.mark.parametrize("place", ["Anna's \"best\" pictures", "back\\slash", "~/photos", "Digits"])
+@pytest.mark.parametrize("place", ['Anna\'s "best" pictures', "back\\slash", "~/photos", "Digits"])
 def test_data_is_loaded_again_whatever_its_place_is_called(folder, monkeypatch, place):
     view = comparison_view(load_results(folder))
     asked = []
@@ -232,3 +235,13 @@ def test_training_inside_really_trains(factory, tmp_path):
     said = "\n".join(outputs(notebook, "text/markdown")).replace("\\", "")
     assert comparison_view(results).headline in said
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
+
+
+def test_the_data_of_many_classes_is_drawn_in_a_few_pictures():
+    y = np.arange(300) % 100
+    x = np.zeros((300, 1, 4, 4), np.uint8)
+    dataset = nablab.make_dataset("many", x, y, x, y, [f"c{k}" for k in range(100)], source="drawn")
+    titles = [axes.get_title() for axes in data_figure(dataset).axes]
+    assert titles == [f"c{k}" for k in range(60)]
+    few = nablab.make_dataset("few", x, y % 3, x, y % 3, "abc", source="drawn")
+    assert [axes.get_title() for axes in data_figure(few).axes] == list("aabbcc")

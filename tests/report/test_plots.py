@@ -112,6 +112,15 @@ def test_the_matrix_has_its_counts(view):
     assert written == sorted(confusion.counts[confusion.counts > 0].tolist())
 
 
+def test_the_matrix_of_many_classes_is_no_larger_and_has_no_numbers(view):
+    confusion = section(view).confusion
+    counts = np.full((100, 100), 3)
+    many = dataclasses.replace(confusion, counts=counts, classes=confusion.classes * 25)
+    figure = confusion_figure(many, title="lenet")
+    assert max(figure.get_size_inches()) < 14
+    assert list(figure.axes[0].texts) == []
+
+
 @pytest.mark.parametrize("name", ["$x^2$", "_hidden", "a <b> & c", "日本", "\x07bell"])
 def test_names_are_shown_as_they_are(view, name):
     curves = tuple(dataclasses.replace(one, label=name) for one in view.curves[:1])

@@ -19,18 +19,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 10
+#: Pictures in a grid; each of them takes a tenth of a second to draw.
+_MOST = 60
 
 
 def data_figure(dataset: Dataset, per_class: int = 2) -> Figure:
     """The first training images of each class; points for data of two features.
 
     Args:
-        per_class: images of each class.
+        per_class: images of each class; fewer, and of the first classes only, where that would be over 60.
     """
     if not dataset.is_images:
         return _points_figure(dataset)
-    chosen = [np.flatnonzero(dataset.y_train == k)[:per_class] for k in range(len(dataset.classes))]
-    rows = np.concatenate(chosen)
+    classes = len(dataset.classes)
+    each = max(1, min(per_class, _MOST // classes))
+    chosen = [np.flatnonzero(dataset.y_train == k)[:each] for k in range(classes)]
+    rows = np.concatenate(chosen)[:_MOST]
     low, high = dataset.value_range
     pictures = [picture(dataset.x_train[row], low, high) for row in rows]
     return _grid(pictures, [dataset.classes[dataset.y_train[row]] for row in rows])
@@ -38,8 +42,9 @@ def data_figure(dataset: Dataset, per_class: int = 2) -> Figure:
 
 def samples_figure(view: ComparisonView) -> Figure:
     """Test images that the runs kept, of each class: what some model got wrong, so not the easy ones."""
-    pictures = [view.images[index] for index, _ in view.data.samples]
-    return _grid(pictures, [view.data.classes[truth] for _, truth in view.data.samples])
+    samples = view.data.samples[:: -(-len(view.data.samples) // _MOST) or 1]
+    pictures = [view.images[index] for index, _ in samples]
+    return _grid(pictures, [view.data.classes[truth] for _, truth in samples])
 
 
 def mistakes_figure(view: ComparisonView, section: SectionView, count: int = 10) -> Figure:

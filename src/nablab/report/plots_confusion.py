@@ -14,29 +14,36 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: With more classes than this a cell has no room for its number, and the figure grows no more.
+NUMBERED = 24
+
 #: Share of a class at which a mistake has its full colour: they are rare, and those are what one looks for.
 FULL_MISTAKE = 0.4
 
 
 def confusion_figure(confusion: ConfusionView, *, title: str = "") -> Figure:
-    """The confusion matrix with its counts: right answers blue, mistakes orange, stronger where frequent."""
+    """The confusion matrix with its counts: right answers blue, mistakes orange, stronger where frequent.
+
+    Of more than `NUMBERED` classes the counts are left to the colours.
+    """
     from matplotlib.colors import LinearSegmentedColormap
 
     names = [clean(c.name) for c in confusion.classes]
     counts = confusion.counts
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     right = np.eye(len(names), dtype=bool)
-    size = max(0.46 * len(names), 2.6)
+    size = max(0.46 * min(len(names), NUMBERED), 2.6)
+    numbered = len(names) <= NUMBERED
     figure = new_figure(size + 1.5, size + 1.1)
     axes = figure.add_subplot()
     for mask, hue, full in ((~right, LIGHT[0], 1.0), (right, LIGHT[1], FULL_MISTAKE)):
         ramp = LinearSegmentedColormap.from_list("share", [PAPER, hue])
         cells = np.ma.masked_array(shares, mask)
-        axes.pcolormesh(cells, cmap=ramp, vmin=0, vmax=full, edgecolors=PAPER, linewidth=1)
+        axes.pcolormesh(cells, cmap=ramp, vmin=0, vmax=full, edgecolors=PAPER, linewidth=numbered)
     axes.set_aspect("equal")
     axes.invert_yaxis()
     strength = np.where(right, shares, shares / FULL_MISTAKE)
-    for row, column in np.argwhere(counts > 0):
+    for row, column in np.argwhere(counts > 0) if numbered else ():
         color = PAPER if strength[row, column] > 0.55 else INK
         axes.text(
             column + 0.5,
@@ -59,7 +66,7 @@ def _name_classes(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(middles, names)
     for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         tick.set_parse_math(False)
-    axes.tick_params(colors=INK, labelsize=9, length=0)
+    axes.tick_params(colors=INK, labelsize=min(9.0, 27 * NUMBERED / len(names)), length=0)
     axes.set_xlabel("predicted", color=INK, fontsize=9)
     axes.set_ylabel("true", color=INK, fontsize=9)
     for spine in axes.spines.values():
