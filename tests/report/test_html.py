@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nablab.analysis.results import load_results
 from nablab.errors import NablabError
 from nablab.report.html import render_html, write_html
 from nablab.report.html_matrix import CELL_DARK, CELL_LIGHT, MAX_CLASSES, MatrixCell, make_matrix
@@ -22,6 +23,7 @@ from nablab.report.html_page import Page as DrawnPage
 from nablab.report.html_page import make_page
 from nablab.report.html_pictures import MAX_SIDE, embed
 from nablab.report.plots_theme import DARK, LIGHT
+from nablab.report.view import comparison_view
 from nablab.report.view_types import ComparisonView, ConfusionView
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr", "col"}
@@ -319,3 +321,14 @@ def test_curves_and_graphs_are_small(made: DrawnPage) -> None:
     curves = [plot for section in made.sections for plot in section.curves]
     assert max(len(plot.loss) + len(plot.accuracy) for plot in curves) < 45_000
     assert max(len(section.graph) for section in made.sections) < 20_000
+
+
+def test_no_scale_goes_beyond_all(factory, tmp_path):
+    perfect = [dataclasses.replace(factory.BIG, label=label, skill=99.0) for label in ("a", "b")]
+    view = comparison_view(load_results(factory.write_comparison(tmp_path, perfect)))
+    page = make_page(view)
+    assert page.scale == ("99.0 %", "100.0 %")
+    assert all(dot.place == pytest.approx(100) for row in page.table for dot in row.dots)
+    ticks = re.findall(r">([\d.]+) %<", "".join(svg for _, svg in page.trade_offs))
+    assert ticks
+    assert max(map(float, ticks)) <= 100

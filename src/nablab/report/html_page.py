@@ -166,6 +166,7 @@ def _table(view: ComparisonView) -> tuple[tuple[TableRow, ...], tuple[str, str]]
     low = min((cell.accuracy_low or 0.0 for cell in mains), default=0.0)
     high = max((cell.accuracy_high or 0.0 for cell in mains), default=1.0)
     span = max(high - low, 0.01)
+    low = min(low, 1.0 - span)  # no accuracy is above 100 %
     shared = [
         Counter(cell.rank for row in view.rows if (cell := row.cells[i])) for i in range(len(view.fractions))
     ]

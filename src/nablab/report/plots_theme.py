@@ -90,8 +90,12 @@ def plain_axes(axes: Axes) -> None:
 
 
 def percent_axis(axes: Axes) -> None:
-    """Ticks of the y axis in per cent of 1."""
+    """Ticks of the y axis in per cent of 1; none below 0 and above 100 %, where the axis has its margin."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.4g} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _percent(y)))
+
+
+def _percent(y: float) -> str:
+    return f"{100 * y:.4g} %" if -1e-9 < y < 1 + 1e-9 else ""
