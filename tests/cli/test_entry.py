@@ -14,7 +14,7 @@ import pytest
 
 from nablab.cli import app, main
 from nablab.cli.recipe_options import HELP, RecipeOptions, given
-from nablab.training.recipe import Recipe
+from nablab.training.recipe import PRESETS, Recipe
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -41,6 +41,11 @@ def test_recipe_options_arrive_with_their_types(command: str) -> None:
         "optimizer": "sgd",
         "nesterov": True,
     }
+
+
+def test_help_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "train", "--help")
+    assert all(name in out.partition("--preset STR")[2][:120] for name in PRESETS)
 
 
 def test_lists_are_read() -> None:
@@ -91,6 +96,8 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["compare", "--optimizer", "adm"], '"adam"'),
         (["compare", "--fractions", "0.1,x"], "'x' is not a number"),
         (["compare", "--seeds", "1.5"], "not a whole number"),
+        (["compare", "mlp", "--epochs", "1.5"], "--epochs 1.5: '1.5' is not a whole number"),
+        (["reproduce", "--seeds", "2.5"], "not a whole number"),
         (["compare", "lenett"], "lenet"),
         (["compare", "lenet", "--data", "fashon-mnist"], "fashion-mnist"),
         (["compare", "lenet", "--data", "digits"], "layer 4 (50C5p0)"),
@@ -105,6 +112,10 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["compare", "gone.py:Net"], "gone.py: no such file"),
         (["compare", "--resume", "gone"], "no comparison in gone"),
         (["compare", "--resume", "gone", "--epochs", "3"], "leave out --epochs"),
+        (["compare", "--resume", "gone", "--dry-run"], "leave out --dry-run"),
+        (["compare", "--add", "mlp", "gone", "--dry-run"], "leave out --dry-run"),
+        (["compare", "mlp", "--data", "digits", "--budget", "1h30"], "'1h30' is not a time"),
+        (["lesson", "run", "a", "--time-limit", "soon"], "nablab: 'soon' is not a time"),
         (["compare", "--add", "mlp"], "--add"),
         (["train"], "nablab train lenet"),
         (["report", "gone"], "no folder gone"),

@@ -99,6 +99,9 @@ def test_a_failed_run_is_exit_code_1(capsys: pytest.CaptureFixture[str], tmp_pat
     assert result["models"][0]["results"][0]["accuracy"] > 0
     assert main(["train", *words[:1], *words[2:6], "--out", str(tmp_path / "one"), "--quiet"]) == 1
     assert "loss" in capsys.readouterr().err
+    assert main(["train", "--resume", str(tmp_path / "one"), "--quiet"]) == 1
+    assert "loss" in capsys.readouterr().err
+    assert len(document(capsys, "train", "--resume", str(tmp_path / "out"), code=1)["models"]) == 2
 
 
 def test_a_dry_run_leaves_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA = "fashion-mnist"
 
-_DURATION = r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?"
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?"
 
 
 @dataclass(frozen=True)
@@ -218,16 +219,17 @@ def read_duration(text: str | float) -> float:
     Raises:
         UserError: anything else, or nothing above 0.
     """
-    if isinstance(text, int | float) and not isinstance(text, bool):
+    is_number = isinstance(text, int | float) and not isinstance(text, bool)
+    if is_number or re.fullmatch(_NUMBER, str(text).strip()):
         total = float(text)
     else:
         found = re.fullmatch(_DURATION, str(text).strip())
         if found is None or not any(found.groups()):
-            raise UserError(f"budget {text!r} is not a time; write 90s, 10m or 1h30m")
+            raise UserError(f"{text!r} is not a time; write 90s, 10m or 1h30m")
         hours, minutes, seconds = (float(part or 0) for part in found.groups())
         total = 3600 * hours + 60 * minutes + seconds
     if not 0 < total < float("inf"):
-        raise UserError(f"budget {text!r} must be a time above 0; write 90s, 10m or 1h30m")
+        raise UserError(f"{text!r} must be a time above 0; write 90s, 10m or 1h30m")
     return total
 
 

@@ -46,7 +46,7 @@ def compare(
         test_fraction: of the test set; by default all of it.
         resample: let the seed draw which images train, too.
         recipe: how networks train; by default `Recipe()`.
-        preset: `default`, `handout` or `fast`, in place of `recipe`.
+        preset: `default`, `handout`, `fast` or `thorough`, in place of `recipe`.
         config: an `experiment.toml`; what is given here goes before what it says.
         jobs: runs at a time; `auto` decides by cores and models.
         budget: what all may take, e.g. `"10m"` or seconds; epochs, then seeds, are lowered to keep to it.

@@ -74,12 +74,12 @@ def compare(
     if fast:
         models, add = (models, by_intelex(add)) if add else (by_intelex(models), add)
     if resume is not None:
-        check_alone("--resume FOLDER", (*models, *add), images, asked)
+        check_alone("--resume FOLDER", (*models, *add), images, asked | {"dry_run": dry_run or None})
         return finish(nablab.resume(resume, progress=progress), output, not no_notebook)
     if add:
         if len(models) != 1:
             raise UserError("--add needs one folder of results: nablab compare --add convmixer results")
-        check_alone("--add MODEL FOLDER", (), images, asked)
+        check_alone("--add MODEL FOLDER", (), images, asked | {"dry_run": dry_run or None})
         return finish(nablab.results(models[0]).add(*add, progress=progress), output, not no_notebook)
     if dry_run:
         planned = nablab.plan(models, images.load(progress=progress), **asked)

@@ -46,6 +46,11 @@ def read_seeds(_: Any, tokens: Sequence[Token]) -> int | tuple[int, ...]:
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
+def read_whole(_: Any, tokens: Sequence[Token]) -> int:
+    """`3`; nothing is rounded."""
+    return int(_number(int, tokens[0].value, tokens[0]))
+
+
 def read_jobs(_: Any, tokens: Sequence[Token]) -> int | str:
     """`auto`, or how many."""
     return "auto" if tokens[0].value == "auto" else _number(int, tokens[0].value, tokens[0])
@@ -96,7 +101,9 @@ Init = Annotated[
         "lenet lenet@RUN.",
     ),
 ]
-Preset = Annotated[str | None, option(RECIPE, "Where to start from: default, handout or fast.")]
+Preset = Annotated[
+    str | None, option(RECIPE, "Where to start from: default, handout, fast or thorough. [default]")
+]
 
 
 @Parameter(name="*", group=IMAGES)
@@ -110,7 +117,9 @@ class DataOptions:
             help="A name (nablab data list), a folder of class folders, a .csv or .npz. [fashion-mnist]"
         ),
     ] = None
-    size: Annotated[int | None, Parameter(help="Bring pictures to so many pixels a side.")] = None
+    size: Annotated[
+        int | None, Parameter(help="Bring pictures to so many pixels a side.", converter=read_whole)
+    ] = None
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None
     group: Annotated[
         str | None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Parameter
 
-from nablab.cli.options import RECIPE
+from nablab.cli.options import RECIPE, read_whole
 from nablab.training.recipe import Recipe
 
 HELP = {
@@ -51,8 +51,9 @@ HELP = {
 
 def _option(recipe_field: Field[Any], hint: Any) -> tuple[str, Any, Any]:
     default = recipe_field.default
-    shown = HELP[recipe_field.name] + (f" [{default}]" if default not in ("", False) else "")
-    return recipe_field.name, Annotated[hint | None, Parameter(help=shown)], field(default=None)
+    shown = HELP[recipe_field.name] + (f" [{default}]" if default != "" and default is not False else "")
+    option = Parameter(help=shown, converter=read_whole if hint is int else None)
+    return recipe_field.name, Annotated[hint | None, option], field(default=None)
 
 
 def _options() -> list[tuple[str, Any, Any]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nablab.cli.options import RESULTS, RUNS, Fractions, Jobs, OutputOptions, option
+from nablab.cli.options import RESULTS, RUNS, Fractions, Jobs, OutputOptions, option, read_whole
 
 
 def reproduce(
@@ -18,8 +18,10 @@ def reproduce(
         tuple[str, ...], option(RUNS, "Which: net_linear,svc,... [all]", metavar="ROW,ROW", n_tokens=1)
     ] = (),
     fractions: Fractions = None,
-    seeds: Annotated[int, option(RUNS, "How many runs of each. [3]")] = 3,
-    epochs: Annotated[int | None, option(RUNS, "Of every network, in place of its recipe's.")] = None,
+    seeds: Annotated[int, option(RUNS, "How many runs of each. [3]", converter=read_whole)] = 3,
+    epochs: Annotated[
+        int | None, option(RUNS, "Of every network, in place of its recipe's.", converter=read_whole)
+    ] = None,
     time_limit: Annotated[
         str | None, option(RUNS, "Leave out rows that would take longer, all seeds together, e.g. 45m.")
     ] = None,

@@ -61,7 +61,11 @@ def train(
     if resume is not None:
         check_alone("--resume FOLDER", [model] if model else [], images, asked)
         comparison = nablab.resume(resume, progress=progress)
+        if len(comparison.results.runs) > 1:  # what nablab compare began
+            output.show(comparison, comparison.document())
+            return 1 if comparison.failures else 0
         run = nablab.show_run(comparison.folder)
+        run.check()
     elif model is None and init is None:
         raise UserError("which model? For example: nablab train lenet")
     else:
