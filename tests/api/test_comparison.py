@@ -93,7 +93,10 @@ def test_what_was_planned_is_repeated_by_its_file(tmp_path: Path) -> None:
 
 def test_more_models_are_trained_as_the_others_were(tmp_path: Path) -> None:
     nablab.compare("net_linear", "digits", seeds=1, epochs=1, out=tmp_path / "a", progress=False)
-    more = nablab.results(tmp_path / "a").add("8-ReLU-K", progress=False)
+    comparison = nablab.results(tmp_path / "a")
+    assert len(comparison.table().view.rows) == 1
+    more = comparison.add("8-ReLU-K", progress=False)
+    assert len(comparison.table().view.rows) == 2
     records = [run.record for run in more.results.runs]
     assert [record.model.spec for record in records] == ["K", "8-ReLU-K"]
     assert records[0].recipe == records[1].recipe

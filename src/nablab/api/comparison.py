@@ -154,7 +154,7 @@ class Comparison:
         return _write(path, self.table().to_markdown())
 
     def add(self, *models: Any, dataset: Dataset | None = None, progress: bool = True) -> Comparison:
-        """Train more models as these were, beside them.
+        """Train more models as these were, beside them; this comparison then has them, too.
 
         Args:
             models: names, layer strings, files, live classes or objects.
@@ -166,7 +166,11 @@ class Comparison:
         """
         from nablab.api.training import add_to
 
-        return add_to(self.folder, models, dataset=dataset, progress=progress)
+        try:
+            return add_to(self.folder, models, dataset=dataset, progress=progress)
+        finally:  # what was read before is no longer all there is
+            for read in ("results", "view"):
+                self.__dict__.pop(read, None)
 
     def document(self) -> dict[str, Any]:
         """The answer, rows, verdicts and failures as plain data, as `--json` prints them."""
