@@ -101,6 +101,15 @@ def test_choices_are_expanded_inside_of_everything() -> None:
     ]
 
 
+def test_choices_are_expanded_inside_of_a_dictionary() -> None:
+    text = read("sklearn.svm.SVC(class_weight={0: 1|2, 1: 3|4|5})")
+    assert len(expand(text)) == 6
+    assert str(expand(text)[1]) == "SVC(class_weight={0: 1, 1: 4})"
+    many = ", ".join(f"{key}: 1|2" for key in range(7))
+    with pytest.raises(UserError, match="128 combinations"):
+        expand(read(f"sklearn.svm.SVC(class_weight={{{many}}})"))
+
+
 def test_too_many_combinations_are_refused_before_they_are_made() -> None:
     many = "|".join(map(str, range(11)))
     with pytest.raises(UserError, match=rf"1331 combinations.*at most {MOST}"):

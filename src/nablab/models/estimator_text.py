@@ -99,6 +99,9 @@ def _expanded(value: Any) -> list[Any]:
         return [EstimatorText(value.path, tuple(zip(names, one, strict=True))) for one in every]
     if isinstance(value, list | tuple):
         return [type(value)(one) for one in itertools.product(*map(_expanded, value))]
+    if isinstance(value, dict):
+        inner = itertools.product(*map(_expanded, value.values()))
+        return [dict(zip(value, one, strict=True)) for one in inner]
     return [value]
 
 
@@ -107,6 +110,8 @@ def _combinations(value: Any) -> int:
         return sum(map(_combinations, value.options))
     if isinstance(value, EstimatorText):
         return math.prod(_combinations(inner) for _, inner in value.settings)
+    if isinstance(value, dict):
+        value = list(value.values())
     return math.prod(map(_combinations, value)) if isinstance(value, list | tuple) else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from nablab.errors import UserError
 
@@ -15,8 +16,8 @@ def whole(what: str, value: object, least: int) -> None:
         raise UserError(f"{what} must be a whole number from {least} to {LARGEST:,}, not {value!r}")
 
 
-def decimal(what: str, value: object, holds: bool, wanted: str) -> None:
-    if not isinstance(value, (int, float)) or not math.isfinite(value) or not holds:
+def decimal(what: str, value: object, holds: Callable[[float], bool], wanted: str) -> None:
+    if not isinstance(value, (int, float)) or not math.isfinite(value) or not holds(value):
         raise UserError(f"{what} must be {wanted}, not {value!r}")
 
 

@@ -176,7 +176,7 @@ class Dropout(Layer):
     word: ClassVar[str] = "Dropout"
 
     def __post_init__(self) -> None:
-        decimal("the probability of Dropout", self.p, 0 <= self.p < 1, "from 0 to below 1")
+        decimal("the probability of Dropout", self.p, lambda p: 0 <= p < 1, "from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class LeakyReLU(Layer):
     word: ClassVar[str] = "LeakyReLU"
 
     def __post_init__(self) -> None:
-        decimal("the slope of LeakyReLU", self.slope, self.slope >= 0, "0 or more")
+        decimal("the slope of LeakyReLU", self.slope, lambda slope: slope >= 0, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -240,6 +240,8 @@ class Sigmoid(Layer):
 
 
 def _checked_layers(layers: Iterable[Layer], what: str) -> tuple[Layer, ...]:
+    if not isinstance(layers, Iterable):
+        raise UserError(f"{what} is made of layers in a tuple, such as (Conv(20, 5), ReLU()), not {layers!r}")
     layers = tuple(layers)
     if not layers:
         raise UserError(f"{what} needs at least one layer")
