@@ -424,10 +424,14 @@ def test_more_than_fits_into_memory_is_refused_before_it_is_decoded(
         load(fill(tmp_path))
     monkeypatch.setattr(decoding, "_MOST_BYTES", 2**62)
 
-    def no_memory(*_: object, **__: object) -> None:
-        raise MemoryError
+    empty = np.empty
 
-    monkeypatch.setattr(np, "empty", no_memory)
+    def no_memory_for_pixels(shape: object, dtype: object = float) -> NDArray[np.uint8]:
+        if dtype == np.uint8:
+            raise MemoryError
+        return empty(shape, dtype)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(np, "empty", no_memory_for_pixels)
     with pytest.raises(UserError, match=complaint):
         load(tmp_path)
 
@@ -517,4 +521,35 @@ def test_progress_is_told_of_what_takes_its_time(tmp_path: Path, monkeypatch: py
     assert told == []
     monkeypatch.setattr(decoding, "_PATIENCE", 0)
     load(folder, progress=lambda *now: told.append(now))
-    assert told == [("pictures in photos", done + 1, 6) for done in range(6)]
+    work = ("headers in photos", "pictures in photos")
+    assert told == [(what, done + 1, 6) for what in work for done in range(6)]
+    told.clear()
+    load(folder, size=4, color="rgb", progress=lambda *now: told.append(now))  # nothing hangs on headers
+    assert {what for what, _, _ in told} == {"pictures in photos"}
+
+
+def test_both_parts_are_views_of_what_is_decoded(tmp_path: Path) -> None:
+    """Half of the memory that copies would take beside it."""
+    dataset = load(fill(tmp_path))
+    assert isinstance(dataset.x_train, np.ndarray)
+    assert isinstance(dataset.x_test, np.ndarray)
+    assert dataset.x_train.base is not None
+    assert dataset.x_train.base is dataset.x_test.base
+
+
+def test_what_cannot_be_split_says_so_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bursts(tmp_path / "photos" / "train")
+    bursts(tmp_path / "photos" / "test", count=1)
+    odd = fill(tmp_path / os.fsdecode(b"caf\xe9"))
+
+    def never(*_: object) -> None:
+        raise AssertionError("decoded in vain")
+
+    monkeypatch.setattr(decoding, "read_header", never)
+    monkeypatch.setattr(decoding, "read_picture", never)
+    with pytest.raises(UserError, match="groups are in both train and test"):
+        load(tmp_path / "photos", group=r"IMG_(\d+)_")
+    with pytest.raises(UserError, match="its name has control characters or broken UTF-8"):
+        load(odd)

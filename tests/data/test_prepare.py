@@ -160,6 +160,29 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> 
     assert same(load(folder, size=8), result)
 
 
+def test_a_name_that_is_not_utf8_is_noted_as_it_can_be(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "photos")
+    (folder / "cat" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"not a picture")
+    done = prepare(folder, tmp_path / "out", size=8)
+    assert [file for file, _ in done.left_out] == [r"cat/caf\udce9.png"]
+    stored = json.loads((tmp_path / "out" / "prepared.json").read_text(encoding="utf-8"))
+    assert stored["left_out"][0][0] == r"cat/caf\udce9.png"
+    assert len(load(tmp_path / "out").x_train) == 32
+
+
+def test_pictures_that_vanish_are_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fill(tmp_path / "photos")
+
+    def gone(path: Path, size: int | None, color: lots.Color) -> NDArray[np.uint8]:
+        path.unlink(missing_ok=True)
+        return read_picture(path, size, color)
+
+    monkeypatch.setattr(lots, "read_picture", gone)
+    with pytest.raises(UserError, match=r"\.png: is gone since it was listed; try again"):
+        prepare(folder, tmp_path / "out", size=8, color="rgb")
+    assert not (tmp_path / "out" / "prepared.json").exists()
+
+
 def test_a_class_of_which_nothing_can_be_read(tmp_path: Path) -> None:
     folder = fill(tmp_path / "photos", 6)
     for path in (folder / "dog").iterdir():

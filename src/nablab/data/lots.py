@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -94,6 +95,8 @@ class Lots:
                 pixels[reasons.count("")] = self._picture(file)
                 reasons.append("")
             except UserError as error:
+                if not os.path.lexists(file):
+                    raise UserError(f"{file}: is gone since it was listed; try again") from error
                 reasons.append(" ".join(str(error).removeprefix(f"{file}: ").split()))
         return Lot(pixels[: reasons.count("")], tuple(reasons))
 

@@ -15,7 +15,7 @@ from nablab.atomic import is_unfinished
 from nablab.data.fetch import Progress
 from nablab.data.lots import Lots
 from nablab.data.sources.csv_list import list_csv
-from nablab.data.sources.decoding import check_options, common_color, common_size, in_parallel
+from nablab.data.sources.decoding import check_options, common_color, common_size, in_parallel, read_headers
 from nablab.data.sources.listing import Listing
 from nablab.data.sources.picture import Header, read_header
 from nablab.data.sources.pictures import list_pictures
@@ -70,7 +70,7 @@ def prepare_listing(
 ) -> Prepared:
     """As `prepare`, of pictures that are listed already."""
     listing.parts()  # what cannot be split says so before the work, not after it
-    work = _planned(listing, out, size, color, strict)
+    work = _planned(listing, out, size, color, strict, progress)
     left_out = _decode_all(work, listing, strict, progress)
     kept = np.ones(len(listing.files), dtype=np.bool_)
     kept[list(left_out)] = False
@@ -95,12 +95,15 @@ def prepare_listing(
     return note
 
 
-def _planned(listing: Listing, out: Path, size: int | None, color: str | None, strict: bool) -> Lots:
+def _planned(
+    listing: Listing, out: Path, size: int | None, color: str | None, strict: bool, progress: Progress | None
+) -> Lots:
     """What is to be done; pictures are looked at only where size or color go by them."""
     check_options(size, color)
     headers: list[Header] = []
     if size is None or color is None:
-        headers = [h for h in in_parallel(partial(_header, strict=strict), listing.files) if h]
+        read = partial(_header, strict=strict)
+        headers = [h for h in read_headers(listing.files, listing.place, read, progress) if h]
         if not headers:
             raise UserError(f"{listing.place}: none of {len(listing.files):,} pictures can be read")
     chosen = common_color(color, headers)
@@ -154,8 +157,10 @@ def _header(file: Path, strict: bool) -> Header | None:
 
 
 def _relative(file: Path, listing: Listing) -> str:
+    """A picture's name as it can be stored and shown: bytes that are not UTF-8 as `\\udce9`."""
     base = listing.place if listing.kind == "folder" else listing.place.parent
-    return str(file.relative_to(base)) if file.is_relative_to(base) else str(file)
+    name = str(file.relative_to(base)) if file.is_relative_to(base) else str(file)
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _refuse_strangers(out: Path, place: Path) -> None:

@@ -13,6 +13,7 @@ from nablab.data.checks import Examination, check
 from nablab.data.checks.finding import Finding
 from nablab.data.checks.rules import FILE_RULES
 from nablab.data.checks.survey import Survey
+from nablab.data.sources import decoding
 from nablab.data.sources.listing import Listing
 from nablab.data.sources.picture import Header
 from nablab.errors import UserError
@@ -126,6 +127,17 @@ def test_sizes_and_orientations(folder: Path) -> None:
     assert found.dataset is not None
     assert found.dataset.input_shape == (3, 64, 64)
     assert check(folder, size=16).dataset.input_shape == (3, 16, 16)  # type: ignore[union-attr]
+
+
+def test_large_pictures_of_one_size_are_compared_as_small_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As photographs of one camera are: they were decoded in full, and then refused."""
+    monkeypatch.setattr(decoding, "_MOST_BYTES", 60 * 3 * 64 * 64)
+    assert check(folder).dataset.input_shape == (3, 20, 20)  # type: ignore[union-attr]
+    for path in folder.rglob("*.png"):
+        picture(65, 64).save(path)
+    assert check(folder).dataset.input_shape == (3, 64, 64)  # type: ignore[union-attr]
 
 
 def test_sizes_of_one_shape_are_a_note(folder: Path) -> None:

@@ -13,11 +13,11 @@ from nablab.data.checks.survey import Survey, survey
 from nablab.data.checks.twins import SIMILARITY
 from nablab.data.dataset import Dataset
 from nablab.data.fetch import Progress
-from nablab.data.sources.decoding import check_options, read_all
+from nablab.data.sources.decoding import check_options, fits, read_all
 from nablab.data.sources.listing import Listing
 from nablab.errors import UserError
 
-#: What pictures of different sizes are brought to, to be compared, where no size is asked for.
+#: What pictures of different sizes, or too many large ones, are brought to where no size is asked for.
 SIZE = 64
 
 
@@ -82,7 +82,8 @@ def examine_files(
     Files that cannot be read are a finding, and the others are examined without them.
 
     Args:
-        size: height and width the pictures are brought to; by default their own, or 64 where they differ.
+        size: height and width the pictures are brought to; by default their own, or 64 where they differ or
+            would not fit into memory.
         color: `grey` or `rgb`; None is grey where all pictures are.
         similarity: as `examine`.
         progress: as `examine`.
@@ -94,10 +95,11 @@ def examine_files(
     surveyed = survey(listing, progress)
 
     def read(surveyed: Survey) -> Dataset:
-        chosen = size if size is not None or surveyed.one_size else SIZE
-        files = surveyed.listing.files
-        pixels = read_all(files, listing.place, size=chosen, color=color, progress=progress)
-        return surveyed.listing.dataset(pixels)
+        chosen = size if size is not None or _can_stay(surveyed) else SIZE
+        files, place = surveyed.listing.files, listing.place
+        return surveyed.listing.dataset(
+            lambda rows: read_all(files, place, size=chosen, color=color, rows=rows, progress=progress)
+        )
 
     surveyed, dataset = _readable(surveyed, read)
     found = tuple(finding for rule in FILE_RULES.values() for finding in rule.find(surveyed))
@@ -115,10 +117,18 @@ def examine_files(
     )
 
 
+def _can_stay(surveyed: Survey) -> bool:
+    """Whether the pictures can be compared in their own size."""
+    one = surveyed.headers[0]
+    return surveyed.one_size and fits(len(surveyed.headers), one.height, one.width)
+
+
 def _readable(surveyed: Survey, read: Callable[[Survey], Dataset]) -> tuple[Survey, Dataset | None]:
     """The survey of the files that can be decoded, and the data set they make; None where they make none."""
     if not surveyed.headers:
         return surveyed, None
+    if not surveyed.broken:
+        surveyed.listing.parts()  # what cannot be split says so before anything is decoded
     try:
         return surveyed, read(surveyed)
     except UserError:

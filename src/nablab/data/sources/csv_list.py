@@ -49,7 +49,9 @@ def load_csv(
     """
     check_options(size, color)
     listing = list_csv(path, group=group)
-    return listing.dataset(read_all(listing.files, path, size=size, color=color, progress=progress))
+    return listing.dataset(
+        lambda rows: read_all(listing.files, path, size=size, color=color, rows=rows, progress=progress)
+    )
 
 
 def list_csv(path: Path, *, group: str | None = None) -> Listing:

@@ -41,6 +41,7 @@ def read_all(
     *,
     size: int | None,
     color: str | None,
+    rows: NDArray[np.int64] | None = None,
     progress: Progress | None = None,
 ) -> NDArray[np.uint8]:
     """All pictures (N, C, H, W), the first that cannot be read is an error.
@@ -49,24 +50,42 @@ def read_all(
         place: where they are from; errors that are of no single file begin with it.
         size: height and width they are brought to; needed where they differ in size.
         color: `grey` or `rgb`; None is grey where all pictures are.
-        progress: told how many are done, once that takes longer than a second.
+        rows: (N,) where each goes; None leaves them in their order.
+        progress: told how many are looked at and then decoded, once that takes longer than a second.
 
     Raises:
         UserError: an option that does not fit; a picture that cannot be read or is enormous; different sizes
             without `size`; more than fits into memory.
     """
     check_options(size, color)
+    headers = [] if size and color else read_headers(files, place, read_header, progress)
     shown = _Patient(progress, f"pictures in {place.resolve().name}", len(files))
-    headers = list(in_parallel(read_header, files))
     chosen = common_color(color, headers)
     height, width = common_size(headers, size, place)
     shape = (len(files), 1 if chosen == "grey" else 3, height, width)
     pixels = _room_for(shape, place)
     with closing(in_parallel(lambda file: read_picture(file, size, chosen), files)) as pictures:
-        for row, picture in enumerate(pictures):
-            pixels[row] = picture
-            shown.tell(row + 1)
+        for number, picture in enumerate(pictures):
+            pixels[number if rows is None else rows[number]] = picture
+            shown.tell(number + 1)
     return pixels
+
+
+def read_headers(
+    files: Sequence[Path], place: Path, read: Callable[[Path], Result], progress: Progress | None
+) -> list[Result]:
+    """What `read` gives for each file; progress is told as for `read_all`."""
+    shown = _Patient(progress, f"headers in {place.resolve().name}", len(files))
+    found: list[Result] = []
+    for header in in_parallel(read, files):
+        found.append(header)
+        shown.tell(len(found))
+    return found
+
+
+def fits(pictures: int, height: int, width: int) -> bool:
+    """Whether so many pictures in colour are few enough for `read_all`."""
+    return pictures * 3 * height * width <= _MOST_BYTES
 
 
 def _room_for(shape: tuple[int, ...], place: Path) -> NDArray[np.uint8]:

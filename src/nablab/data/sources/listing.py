@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nablab.data.dataset import Array, Dataset, make_dataset
 from nablab.data.sources.labels import refuse_control
 from nablab.data.split import cut_off_test
-from nablab.errors import UserError
+from nablab.errors import UserError, has_control
 
 Rows = NDArray[np.int64]
 
@@ -64,8 +64,11 @@ class Listing:
         """The rows that train and those that test; a stratified fifth tests where nothing else is said.
 
         Raises:
-            UserError: a class without a training picture, a group in both parts, too few pictures.
+            UserError: a class without a training picture, a group in both parts, too few pictures; names that
+                cannot be stored.
         """
+        if has_control(self.name):
+            raise UserError(f"{self.place}: its name has control characters or broken UTF-8; rename it")
         refuse_control(self.classes, str(self.place))
         if self.in_test is None:
             self._refuse_empty_classes(self.labels)
@@ -75,18 +78,23 @@ class Listing:
         self._refuse_shared_groups(train, test)
         return train, test
 
-    def dataset(self, pixels: Array) -> Dataset:
-        """The data set of the decoded pictures (N, C, H, W).
+    def dataset(self, read: Callable[[Rows], Array]) -> Dataset:
+        """The data set of the pictures, whose two parts are views of what is read, and no copies.
+
+        Args:
+            read: decodes all pictures to (N, C, H, W), picture i in row `rows[i]` of it; called once it is
+                known that they can be split.
 
         Raises:
             UserError: as `parts`.
         """
         train, test = self.parts()
+        pixels = read(np.argsort(np.concatenate([train, test])))
         return make_dataset(
             self.name,
-            pixels[train],
+            pixels[: len(train)],
             self.labels[train],
-            pixels[test],
+            pixels[len(train) :],
             self.labels[test],
             self.classes,
             source=self.source,

@@ -44,7 +44,9 @@ def load_pictures(
     """
     check_options(size, color)
     listing = list_pictures(folder, group=group)
-    return listing.dataset(read_all(listing.files, folder, size=size, color=color, progress=progress))
+    return listing.dataset(
+        lambda rows: read_all(listing.files, folder, size=size, color=color, rows=rows, progress=progress)
+    )
 
 
 def list_pictures(folder: Path, *, group: str | None = None) -> Listing:
