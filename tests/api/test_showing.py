@@ -59,6 +59,7 @@ def test_the_command_writes_a_picture_and_prints_numbers(
     ("words", "complaint"),
     [
         (["digits", "--picture", "digits.jpeg"], "a picture of data is a .png or .svg file, not digits.jpeg"),
+        (["gone", "--picture", "digits.jpeg"], "a picture of data is a .png or .svg file, not digits.jpeg"),
         (["digits", "--augment", "flop"], "no augmentation 'flop'"),
         (["spiral", "--augment", "flip"], "these samples are features"),
         (["digits", "--examples", "-1"], "examples must be 0 or more, not -1"),

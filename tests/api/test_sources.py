@@ -10,6 +10,7 @@ import pytest
 import nablab
 from nablab.data.fetch import Progress
 from nablab.data.sources import SOURCES
+from nablab.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,21 @@ def test_fetching_tells_how_far_it_is(
     monkeypatch.setitem(SOURCES, "digits", replace(SOURCES["digits"], download=download))
     assert nablab.fetch("digits") == "all of it, in the cache"
     assert "digits.bin" in capsys.readouterr().err
+
+
+def test_one_that_is_damaged_does_not_keep_the_others_from_being_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NABLAB_CACHE", str(tmp_path))
+    (tmp_path / "dogs-vs-cats").mkdir()
+    (tmp_path / "dogs-vs-cats" / "prepared.json").write_text("{")
+    (here,) = [row[2] for row in nablab.sources() if row[0] == "dogs-vs-cats"]
+    assert here.startswith("damaged, or of another version: `nablab data prepare dogs-vs-cats")
+
+
+def test_names_may_be_written_as_their_makers_do() -> None:
+    with pytest.raises(UserError, match="digits needs no download"):
+        nablab.fetch("Digits")
 
 
 def test_a_name_that_is_not_known_is_nearly_one() -> None:

@@ -78,6 +78,19 @@ def test_names_as_labels_and_names_of_classes(tmp_path: Path) -> None:
     assert load(npz(tmp_path, X=IMAGES, y=LABELS, classes=names)).classes == tuple(names)
 
 
+def test_names_as_labels_are_in_the_order_of_classes(tmp_path: Path) -> None:
+    order = np.array(["low", "middle", "high", "highest", "out"])
+    dataset = load(
+        npz(tmp_path, X=IMAGES, y=order[LABELS], X_test=IMAGES, y_test=order[LABELS], classes=order)
+    )
+    assert dataset.classes == tuple(order)
+    np.testing.assert_array_equal(dataset.y_train, LABELS)
+    np.testing.assert_array_equal(dataset.y_test, LABELS)
+    folder = pair(tmp_path, IMAGES, order[LABELS])
+    (folder / "classes.txt").write_text("\n".join(order))
+    assert load(folder).classes == tuple(order)
+
+
 @pytest.mark.parametrize(
     ("x", "dtype", "value_range"),
     [
@@ -150,6 +163,14 @@ WITH_NAN = np.where(np.arange(50)[:, None, None] == 7, np.nan, IMAGES / 255)
         ({"X": IMAGES, "y": LABELS * 0}, "one class; a classifier needs two"),
         ({"X": IMAGES, "y": LABELS, "classes": ["a", "b"]}, "label 2 at position 2 is out of range"),
         ({"X": IMAGES, "y": LABELS, "classes": ["a"] * 5}, "classes must be a list of different names"),
+        (
+            {"X": IMAGES, "y": LABELS.astype(str), "classes": list("01235")},
+            "'4' is in y alone; classes must name the labels",
+        ),
+        (
+            {"X": IMAGES, "y": LABELS.astype(str), "classes": list("012345")},
+            "'5' is in classes alone; classes must name the labels",
+        ),
         ({"X": IMAGES, "y": LABELS * 1j}, "labels of type complex128"),
         ({"X": IMAGES * 1j, "y": LABELS}, "values are complex128"),
         ({"X": np.full(50, "a"), "y": LABELS}, "values are <U1"),
@@ -185,6 +206,9 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
     np.savez(tmp_path / "data.npz", X=ragged, y=LABELS)
     with pytest.raises(UserError, match=r"data.npz: X: holds Python objects"):
+        load(tmp_path / "data.npz")
+    np.savez(tmp_path / "data.npz", X=IMAGES, y=LABELS.astype(str).astype(object))
+    with pytest.raises(UserError, match=r"data.npz: y: holds Python objects .*names as names.astype\(str\)"):
         load(tmp_path / "data.npz")
 
 

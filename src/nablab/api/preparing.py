@@ -88,7 +88,8 @@ def import_data(name: str, *files: str | Path, progress: bool = True) -> str:
         raise UserError(f"no data set {name!r}{did_you_mean(name, SOURCES)}")
     source = SOURCES[name.lower()]
     if not files and source.importer is not None:
-        raise UserError(f"{source.name}: no files to import; get {source.wanted}")
+        wanted = source.wanted or f"those that `nablab data fetch {source.name}` would download"
+        raise UserError(f"{source.name}: no files to import; get {wanted}")
     with work_bars(show=progress) as tell:
         return source.take_in([Path(file).expanduser() for file in files], tell)
 

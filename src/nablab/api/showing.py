@@ -62,9 +62,7 @@ class ShownData:
         """
         from nablab.report.plots_data import write_figure
 
-        path = Path(path)
-        if path.suffix.lower() not in _FORMATS:
-            raise UserError(f"a picture of data is a .png or .svg file, not {path}")
+        path = check_picture(Path(path))
         write_figure(self.figure(), path)
         return path
 
@@ -86,6 +84,17 @@ class ShownData:
         from nablab.report.html_data import data_html
 
         return data_html(self._view)
+
+
+def check_picture(path: Path) -> Path:
+    """The path of a picture of data.
+
+    Raises:
+        UserError: another ending than `.png` or `.svg`.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise UserError(f"a picture of data is a .png or .svg file, not {path}")
+    return path
 
 
 def show_data(

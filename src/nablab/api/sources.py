@@ -76,9 +76,9 @@ def fetch(name: str, *, progress: bool = True) -> str:
     """
     from nablab.data.sources import SOURCES
 
-    if name not in SOURCES:
+    if name.lower() not in SOURCES:
         raise UserError(f"no data set {name!r}{did_you_mean(name, SOURCES)}")
     from nablab.api.progress import download_bars
 
     with download_bars(show=progress) as tell:
-        return SOURCES[name].fetch(tell)
+        return SOURCES[name.lower()].fetch(tell)

@@ -30,7 +30,10 @@ def show(
 ) -> None:
     """Show what a data set holds: classes and counts, mean and deviation, mean images and examples."""
     import nablab
+    from nablab.api.showing import check_picture
 
+    if picture is not None:
+        check_picture(picture)  # before anything is decoded
     shown = nablab.show_data(
         name,
         examples=examples,

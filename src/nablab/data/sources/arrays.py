@@ -134,7 +134,7 @@ def _assemble(
     where: str, name: str, stored: dict[str, NDArray[Any]], x_file: MappedArray | None = None
 ) -> Dataset:
     x: Samples = as_samples(stored["x"], f"{where}: X", x_file)
-    y, names = read_labels(stored["y"], f"{where}: y")
+    y, names = _in_order_of_classes(stored, *read_labels(stored["y"], f"{where}: y"), where)
     _same_length(x, y, where, "X", "y")
     if "x_test" in stored:
         x_test = as_samples(stored["x_test"], f"{where}: X_test")
@@ -182,10 +182,29 @@ def _class_names(
         one_hot = stored["y"].ndim == 2 and stored["y"].shape[1] > 1
         count = stored["y"].shape[1] if one_hot else int(y.max()) + 1
         return tuple(str(number) for number in range(count))
+    return _given_classes(stored, where)
+
+
+def _given_classes(stored: dict[str, NDArray[Any]], where: str) -> tuple[str, ...]:
+    """The names in `classes`."""
     given = stored["classes"]
     if given.ndim != 1 or given.dtype.kind not in "Uiu" or len(np.unique(given)) != len(given):
         raise UserError(f"{where}: classes must be a list of different names")
     return tuple(str(name) for name in given)
+
+
+def _in_order_of_classes(
+    stored: dict[str, NDArray[Any]], y: NDArray[np.int64], names: tuple[str, ...], where: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels that came as texts, with their names, in the order of `classes` where that is there too."""
+    if not names or "classes" not in stored:
+        return y, names
+    classes = _given_classes(stored, where)
+    if set(classes) != set(names):
+        odd = sorted(set(classes) ^ set(names))[0]
+        only = "classes" if odd in classes else "y"
+        raise UserError(f"{where}: {odd[:80]!r} is in {only} alone; classes must name the labels, each once")
+    return np.array([classes.index(name) for name in names])[y], classes
 
 
 def _in_terms_of(

@@ -57,7 +57,10 @@ def available() -> str:
     """What is here, in one line."""
     if not is_prepared(_folder()):
         return f"not here: `nablab data prepare {NAME} train.zip`, of Kaggle's archive"
-    count, channels, height, width = read_note(_folder()).shape
+    try:
+        count, channels, height, width = read_note(_folder()).shape
+    except UserError:  # that of one must not keep others from being listed
+        return f"damaged, or of another version: `nablab data prepare {NAME} train.zip` makes it anew"
     return f"{count:,} images of {width}x{height}, {'grey' if channels == 1 else 'rgb'}, in the cache"
 
 

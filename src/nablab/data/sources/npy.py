@@ -155,8 +155,8 @@ def _parse(
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
     if dtype.hasobject:
         raise UserError(
-            f"{where}: holds Python objects (pickle), which could run code; save it with a number type, "
-            "e.g. np.save(name, np.stack(list_of_images))"
+            f"{where}: holds Python objects (pickle), which could run code; save images with a number type, "
+            "e.g. np.save(name, np.stack(list_of_images)), and names as names.astype(str)"
         )
     if dtype.fields is not None or dtype.subdtype is not None or dtype.kind == "V":
         raise UserError(f"{where}: holds records; save each of their fields as an array of its own")
