@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,8 @@ def describe(module: nn.Module, input_shape: Shape) -> tuple[LayerRow, ...]:
     A row for each module without children, in the order in which they are first called, and one for
     each other module that computes or owns parameters itself. A module that is called twice has one row
     with the MACs of both calls; shared parameters count once; frozen ones do not. MACs are half of what
-    `torch.utils.flop_counter` counts.
+    `torch.utils.flop_counter` counts, and of recurrent layers, which it does not see, each weight once a
+    step.
 
     Args:
         input_shape: of one image (C, H, W), or of one vector of features (D,).
@@ -75,10 +77,10 @@ def describe(module: nn.Module, input_shape: Shape) -> tuple[LayerRow, ...]:
         call.entered, call.inner = counter.get_total_flops(), 0
         open_calls.append(call)
 
-    def leave(part: nn.Module, inputs: object, output: object) -> None:
+    def leave(part: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
         call = open_calls.pop()
         flops = counter.get_total_flops() - call.entered
-        call.flops += flops - call.inner
+        call.flops += _recurrent(part, inputs) if isinstance(part, nn.RNNBase) else flops - call.inner
         call.output_shape = _shape(output)
         if open_calls:
             open_calls[-1].inner += flops
@@ -116,6 +118,13 @@ class _Call:
         macs = self.flops // (2 * TRIAL)
         layer = type(self.module).__name__
         return LayerRow(self.path, layer, self.input_shape, self.output_shape, self.parameters, macs)
+
+
+def _recurrent(part: nn.RNNBase, inputs: tuple[Any, ...]) -> int:
+    """FLOPs of a recurrent layer: every weight is multiplied at each step of each sequence."""
+    weights = sum(value.numel() for name, value in part.named_parameters() if "weight" in name)
+    steps = int(math.prod(inputs[0].data.shape[:-1]))  # of a tensor, or of sequences that are packed
+    return 2 * weights * steps
 
 
 def _share_out_parameters(module: nn.Module, calls: dict[str, _Call]) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Shape = tuple[int, ...]
 
@@ -19,14 +20,14 @@ TRIAL = 2
 def at_rest(module: nn.Module) -> Iterator[None]:
     """In evaluation mode and without gradients; each part then goes back to the mode it was in.
 
-    Attention takes its ordinary path meanwhile: its fast one is a single operation that hides its layers.
+    Attention takes its ordinary path meanwhile: its fast ones are single operations that hide its products.
     """
     modes = [(part, part.training) for part in module.modules()]
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     module.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
