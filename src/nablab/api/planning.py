@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -173,8 +174,8 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
         dataset,
         _recipe(request, experiment),
         out=request.out or default_folder(dataset.name, [model.label for model in models]),
-        fractions=_first(request.fractions, experiment.fractions),
-        seeds=_first(request.seeds, experiment.seeds),
+        fractions=_first(_several(request.fractions), experiment.fractions),
+        seeds=_first(_how_many_or_which(request.seeds), experiment.seeds),
         test_fraction=_first(request.test_fraction, experiment.test_fraction),
         resample=_first(request.resample, experiment.resample),
         jobs=_first(request.jobs, experiment.jobs),
@@ -254,6 +255,18 @@ def _recipe(request: Request, experiment: Experiment) -> Recipe:
     else:
         base = Recipe.from_dict(experiment.recipe)
     return base.but(**(request.changes or {}))
+
+
+def _several(asked: Any) -> list[Any] | None:
+    """One number or several, those of NumPy as Python's own; what is no number is refused later."""
+    if asked is None:
+        return None
+    each = [asked] if isinstance(asked, Real | str) else list(asked)
+    return [one.item() if hasattr(one, "item") else one for one in each]
+
+
+def _how_many_or_which(seeds: Any) -> Any:
+    return int(seeds) if isinstance(seeds, Integral) else _several(seeds)
 
 
 def _first(asked: Any, otherwise: Any) -> Any:
