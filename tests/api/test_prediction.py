@@ -51,6 +51,27 @@ def test_they_can_be_read_as_a_table(digits_results: Path, pictures: Path, tmp_p
     assert predictions.labels[0] in repr(predictions)
 
 
+def test_a_class_may_be_called_picture() -> None:
+    from nablab.api.prediction import Predictions
+
+    scores = np.array([[0.25, 0.75]])
+    said = Predictions((Path("a.png"),), ("drawing", "picture"), scores.astype("f4"), scores, "probabilities")
+    assert said.records() == [
+        {"picture": "a.png", "prediction": "picture", "drawing": 0.25, "picture (class)": 0.75}
+    ]
+    assert said.to_csv() == "picture,prediction,drawing,picture (class)\na.png,picture,0.25,0.75\n"
+
+
+def test_many_pictures_show_how_far_they_are(
+    digits_results: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = digits_results / "runs" / "mlp-f1-s0"
+    assert len(nablab.predict(run, *[pictures] * 60, progress=True).labels) == 300
+    assert "pictures" in capsys.readouterr().err
+    nablab.predict(run, pictures, progress=True)
+    assert capsys.readouterr().err == ""
+
+
 def test_what_cannot_be_predicted(digits_results: Path, tmp_path: Path) -> None:
     run = digits_results / "runs" / "mlp-f1-s0"
     (tmp_path / "empty").mkdir()
@@ -58,6 +79,8 @@ def test_what_cannot_be_predicted(digits_results: Path, tmp_path: Path) -> None:
     for pictures, said in (
         ((), "no pictures"),
         ((tmp_path / "gone.png",), "no file or folder"),
+        (([tmp_path / "broken.png"],), r"not given as list; of several, write predict\(run, \*pictures\)"),
+        ((np.zeros((8, 8)),), "not given as ndarray"),
         ((tmp_path / "empty",), "holds no picture"),
         ((tmp_path / "broken.png",), "cannot be read"),
     ):

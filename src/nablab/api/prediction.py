@@ -53,18 +53,21 @@ class Predictions:
         return tuple(self.classes[k] for k in self.scores.argmax(axis=1))
 
     def records(self) -> list[dict[str, Any]]:
-        """A dictionary a picture: path, prediction, and each class's probability (or margin)."""
+        """A dictionary a picture: path, prediction, and each class's probability (or margin).
+
+        A class that is itself called picture or prediction is `picture (class)` there.
+        """
         values = self.scores if self.probabilities is None else self.probabilities
         return [
             {"picture": str(path), "prediction": label}
-            | {name: float(value) for name, value in zip(self.classes, row, strict=True)}
+            | {name: float(value) for name, value in zip(self._columns, row, strict=True)}
             for path, label, row in zip(self.paths, self.labels, values, strict=True)
         ]
 
     def to_csv(self) -> str:
         """As `records`, as comma-separated values."""
         page = StringIO()
-        writer = csv.DictWriter(page, ["picture", "prediction", *self.classes], lineterminator="\n")
+        writer = csv.DictWriter(page, ["picture", "prediction", *self._columns], lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.records())
         return page.getvalue()
@@ -97,13 +100,17 @@ class Predictions:
     def _repr_html_(self) -> str:
         return self.sheet()._repr_html_()
 
+    @property
+    def _columns(self) -> list[str]:
+        return [f"{name} (class)" if name in ("picture", "prediction") else name for name in self.classes]
+
     def _said(self, i: int, k: int) -> str:
         if self.probabilities is None:
             return f"{self.classes[k]} ({self.scores[i, k]:+.2f})"
         return f"{self.classes[k]} {words.percent(float(self.probabilities[i, k]))}"
 
 
-def predict(run: str | Path, *pictures: str | Path, model: Any = None) -> Predictions:
+def predict(run: str | Path, *pictures: str | Path, model: Any = None, progress: bool = False) -> Predictions:
     """What the model of a run says about pictures.
 
     Pictures are brought to the size and colours that it was trained on, and scaled as its training images
@@ -114,21 +121,27 @@ def predict(run: str | Path, *pictures: str | Path, model: Any = None) -> Predic
         run: the folder of one run.
         pictures: files, and folders whose pictures are all taken.
         model: the class or object that was trained, where it lives in a Python session.
+        progress: shows a bar, where there are more than a few hundred pictures.
 
     Raises:
         UserError: no finished run, no pictures, a picture that cannot be read, a model of features; a
             user's model file that is gone or has changed.
     """
     from nablab.analysis.metrics import probabilities
+    from nablab.api.progress import work_bars
     from nablab.models.reference import resolve
     from nablab.runs.predict import load_predictor
 
     live = None if model is None else resolve(model)
     predictor = load_predictor(single_run(run), model=live)
     paths = _picture_files(pictures)
-    pieces = (paths[i : i + _AT_ONCE] for i in range(0, len(paths), _AT_ONCE))
-    scores = np.concatenate([predictor.scores(_read(piece, predictor.record)) for piece in pieces])
-    kind = predictor.score_kind
+    found = []
+    with work_bars(show=progress and len(paths) > _AT_ONCE) as tell:
+        for start in range(0, len(paths), _AT_ONCE):
+            if tell is not None:
+                tell("pictures", start, len(paths))
+            found.append(predictor.scores(_read(paths[start : start + _AT_ONCE], predictor.record)))
+    scores, kind = np.concatenate(found), predictor.score_kind
     return Predictions(paths, predictor.classes, scores, probabilities(scores, kind), kind)
 
 
@@ -138,7 +151,7 @@ def _picture_files(pictures: Sequence[str | Path]) -> tuple[Path, ...]:
     if not pictures:
         raise UserError("no pictures; name at least one picture or folder")
     files: list[Path] = []
-    for picture in map(Path, pictures):
+    for picture in map(_path, pictures):
         if picture.is_dir():
             found = sorted(p for p in picture.rglob("*") if p.is_file() and is_picture_name(p))
             if not found:
@@ -149,6 +162,16 @@ def _picture_files(pictures: Sequence[str | Path]) -> tuple[Path, ...]:
         else:
             raise UserError(f"no file or folder {picture}")
     return tuple(files)
+
+
+def _path(picture: str | Path) -> Path:
+    try:
+        return Path(picture)
+    except TypeError:
+        raise UserError(
+            f"a picture is named by its file, not given as {type(picture).__name__}; of several, write "
+            "predict(run, *pictures)"
+        ) from None
 
 
 def _read(paths: Sequence[Path], record: RunRecord) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ def predict(
     """Ask a trained model about pictures."""
     import nablab
 
-    predictions = nablab.predict(run, *pictures)
+    predictions = nablab.predict(run, *pictures, progress=not output.quiet)
     if csv is not None:
         predictions.csv(csv)
     output.show(predictions, predictions.records())
