@@ -116,6 +116,8 @@ def test_inspect(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (found,) = document(capsys, "inspect", "lenet5", "--svg", str(tmp_path))[:1]
     assert (found["parameters"], found["flops"]) == (61_706, 2 * found["macs"])
     assert (tmp_path / "lenet5.svg").exists()
+    document(capsys, "inspect", "8-ReLU-K", "8-relu-k", "--svg", str(tmp_path))
+    assert {path.name for path in tmp_path.glob("8*")} == {"8-relu-k.svg", "8-relu-k-2.svg"}
 
 
 def test_data(capsys: pytest.CaptureFixture[str]) -> None:

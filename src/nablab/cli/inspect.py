@@ -21,13 +21,14 @@ def inspect(
     from rich.console import Group
 
     import nablab
+    from nablab.models.reference import resolve_all
 
     if not models:
         known = nablab.catalog()
         output.show(known, known.records())
         return 0
     data = images.load(progress=not output.quiet)
-    inspections = [nablab.inspect(model, data) for model in models]
+    inspections = [nablab.inspect(model, data) for model in resolve_all(models)]
     output.show(Group(*inspections), [inspection.document() for inspection in inspections])
     if svg is not None:
         for inspection in inspections:
