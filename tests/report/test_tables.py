@@ -90,6 +90,13 @@ def test_latex_escapes_what_has_a_meaning(odd_view):
     assert body.isascii()
 
 
+def test_latex_keeps_the_two_dashes_of_an_option(factory, tmp_path):
+    folder = factory.write_comparison(tmp_path, [factory.BIG, factory.NEAREST, factory.LINEAR], seeds=(0,))
+    text = to_latex(comparison_view(load_results(folder)))
+    assert "again with -{}-seeds 3" in text
+    assert " & -- & " in text
+
+
 def test_latex_sets_the_first_rank_in_bold(view):
     for row in view.rows:
         label = row.label.replace("_", r"\_")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,6 @@ _LATEX = {
     "±": r"$\pm$",
     "×": r"$\times$",
     "µ": r"$\mu$",
-    "–": "--",
     "†": r"\dag{}",
 }
 
@@ -143,4 +143,5 @@ def to_latex(view: ComparisonView) -> str:
 
 def _latex(text: str) -> str:
     """Text in which no character means anything to LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    text = "".join(_LATEX.get(character, character) for character in text)
+    return re.sub("-(?=-)", "-{}", text).replace("\N{EN DASH}", "--")
