@@ -473,3 +473,32 @@ def test_a_full_set_that_is_not_here_accuses_nobody():
         assert (found, findings) == (None, [])
         assert "full set, are not here" in notes[0]
     assert images.find_images(full, given=here)[1]
+
+
+def split_in_two(delivery):
+    """Hand in the two models in folders of their own, `results` and `mine`, that one notebook reads."""
+    mine = delivery.folder / "mine" / "runs"
+    mine.mkdir(parents=True)
+    for seed in (0, 1):
+        shutil.move(delivery.run(f"mlp-f1-s{seed}"), mine)
+
+
+def test_a_delivery_may_read_several_folders(delivery, check):
+    import nablab
+
+    split_in_two(delivery)
+    tables = [nablab.results(delivery.folder / name).table().to_markdown() for name in ("results", "mine")]
+    cells = [
+        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "execution_count": n, "source": source,
+         "outputs": [{"output_type": "display_data", "metadata": {}, "data": {"text/markdown": text}}]}
+        for n, (source, text) in enumerate(
+            (('given = nablab.results("results")', tables[0]), ('mine = nablab.results("mine")', tables[1]),
+             ('other = nablab.results("gone")', "")), start=1)
+    ]  # fmt: skip
+    delivery.edit(lambda old: old.__setitem__(slice(None), cells))
+    found = check(delivery, pictures=True)
+    assert {f.subject for f in found.findings} <= {"piece"}
+    shares = {r.criterion: r.share for m in found.marks for r in m.reasons}
+    assert (shares["given_models_trained"], shares["new_models_trained"]) == (1, 1)
+    assert found.facts["runs asked again"] == 4
+    assert any("'gone'" in note for note in found.notes)

@@ -72,8 +72,8 @@ def check_delivery(path: Path, options: Options, name: str = "") -> Verdict:
     name = plain(name or path.name)
     try:
         notebook = read_notebook(path)
-        results, findings = _read_results(notebook, options)
-        verdict, _, wrong = attempt(lambda: _check(name, notebook, results, findings, options))
+        read = _read_results(notebook, options)
+        verdict, _, wrong = attempt(lambda: _check(name, notebook, read, options))
     except NablabError as error:
         return Verdict(name, error=plain(error))
     if wrong:
@@ -82,21 +82,62 @@ def check_delivery(path: Path, options: Options, name: str = "") -> Verdict:
     return verdict
 
 
-def _read_results(notebook: Notebook, options: Options) -> tuple[Results, list[Finding]]:
-    """The runs that a notebook reads, of the data that most of them are on, and findings about the others.
+@dataclass(frozen=True)
+class _Read:
+    """The runs that a notebook reads, by folder."""
+
+    folders: tuple[Results, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def together(self) -> Results:
+        """The runs of the first folder, and of each other one what those before it do not have."""
+        runs: list[RunData] = []
+        for results in self.folders:
+            there = {(run.label, run.fraction, run.seed) for run in runs}
+            runs += [run for run in results.runs if (run.label, run.fraction, run.seed) not in there]
+        return Results(self.folders[0].folder, tuple(runs))
+
+    @property
+    def runs(self) -> tuple[RunData, ...]:
+        """All of them, each once."""
+        return tuple({run.folder.path: run for one in self.folders for run in one.runs}.values())
+
+
+def _read_results(notebook: Notebook, options: Options) -> _Read:
+    """The runs that a notebook reads, of the data that most of the first folder's are on.
 
     Raises:
         UserError: it names no folder, one outside of its own, or one without a run that can be read.
     """
-    folder = options.runs
-    if folder is None:
-        named = folders_named(notebook)
-        if not named:
-            raise UserError(
-                f'{notebook.path} reads no run records (no nablab.results("...")); '
-                "say where they are: --runs FOLDER"
-            )
-        folder = inside(notebook.path.parent, named[0][1])
+    if options.runs is not None:
+        results, findings = _read_folder(options.runs)
+        return _Read((results,), tuple(findings), ())
+    named = list(dict.fromkeys(name for _, name in folders_named(notebook)))
+    if not named:
+        raise UserError(
+            f'{notebook.path} reads no run records (no nablab.results("...")); '
+            "say where they are: --runs FOLDER"
+        )
+    results, findings = _read_folder(inside(notebook.path.parent, named[0]))
+    folders, notes = [results], []
+    for name in named[1:]:
+        try:
+            more, found = _read_folder(inside(notebook.path.parent, name))
+        except UserError as error:
+            notes.append(f"not read: {plain(error)}")
+            continue
+        if more.runs[0].record.data.fingerprint != results.runs[0].record.data.fingerprint:
+            notes.append(f"not read: the runs in {plain(name, 80)!r} are on other data")
+        elif more.folder not in [one.folder for one in folders]:
+            folders.append(more)
+            findings += found
+    return _Read(tuple(folders), tuple(findings), tuple(notes))
+
+
+def _read_folder(folder: Path) -> tuple[Results, list[Finding]]:
+    """The runs of a folder, of the data that most of them are on, and findings about the others."""
     check_tree(folder)
     findings: list[Finding] = []
     found: list[tuple[RunFolder, RunRecord]] = []
@@ -128,17 +169,20 @@ def _labelled(found: Sequence[tuple[RunFolder, RunRecord]]) -> list[RunData]:
     return runs
 
 
-def _check(
-    name: str, notebook: Notebook, results: Results, findings: list[Finding], options: Options
-) -> Verdict:
+def _check(name: str, notebook: Notebook, read: _Read, options: Options) -> Verdict:
+    results = read.together
     dataset, about_data, notes = find_images(results.runs[0].record.data, options.data)
-    findings += about_data
-    replays = [replay(run, dataset, options.sample, options.scorer) for run in results.runs if run.done]
+    findings = [*read.findings, *about_data]
+    notes += read.notes
+    replays = [replay(run, dataset, options.sample, options.scorer) for run in read.runs if run.done]
     findings += [finding for one in replays for finding in one.findings]
     findings += copied_runs(results)
     notes += [note for one in replays for note in one.notes]
     notes += _unfinished(results)
     truths = Truths(replayed_results(results, replays))
+    # A cell may show one folder's runs or those of another; which, is not known without running it.
+    apart = read.folders if len(read.folders) > 1 else ()
+    others = [Truths(replayed_results(one, replays)) for one in apart]
     if options.retrain is not None and dataset is not None:
         found, more = options.retrain(results, dataset)
         findings += found
@@ -146,8 +190,11 @@ def _check(
     names = Names(truths.results.labels)
     places = outline(notebook, truths.results.labels)
     findings += check_order(notebook)
-    compared = [_compare(place, truths, names) for place in places]
-    compared.append(check_pictures(places, truths) if options.pictures else Compared(0, ()))
+    compared = [
+        min((_compare(place, one) for one in (truths, *others)), key=lambda done: len(done.findings))
+        for place in places
+    ]
+    compared.append(check_pictures(places, truths, others) if options.pictures else Compared(0, ()))
     notes += [] if options.pictures else ["matrices and curves were not drawn again"]
     findings += [finding for one in compared for finding in one.findings]
     notes += [note for one in compared for note in one.notes]
@@ -172,8 +219,9 @@ def _check(
     )
 
 
-def _compare(place: Place, truths: Truths, names: Names) -> Compared:
-    """What one cell says in tables and sentences, held against the redone runs."""
+def _compare(place: Place, truths: Truths) -> Compared:
+    """What one cell says in tables and sentences, held against redone runs."""
+    names = Names(truths.results.labels)
     known = check_shown(place, truths)
     if known is not None:
         others = [output for output in place.cell.outputs if "text/html" in output.texts]

@@ -47,9 +47,13 @@ class _Shown:
         return self.pixels is not None and np.array_equal(self.pixels, self.wanted)
 
 
-def check_pictures(places: Sequence[Place], truths: Truths) -> Compared:
-    """Hold every picture that a call of `plots` drew against the same call on the redone runs."""
-    shown = [one for place in places for one in _shown_in(place, truths)]
+def check_pictures(places: Sequence[Place], truths: Truths, others: Sequence[Truths] = ()) -> Compared:
+    """Hold every picture that a call of `plots` drew against the same call on the redone runs.
+
+    Args:
+        others: the runs of single folders, where a notebook reads several: a cell may show those of one.
+    """
+    shown = [one for place in places for one in _best_in(place, (truths, *others))]
     held = {one.place.cell.number for one in shown}
     own = [place.cell.where for place in places if place.cell.number not in held and _is_unheld(place)]
     more = f" and {len(own) - 8} more" if len(own) > 8 else ""
@@ -77,6 +81,17 @@ def _is_unheld(place: Place) -> bool:
     if calls_of(place.cell, "plots"):
         return any(output.drawn for output in outputs)
     return any(output.pictures for output in outputs) and not calls_of(place.cell, "pictures")
+
+
+def _best_in(place: Place, every: Sequence[Truths]) -> list[_Shown]:
+    """The pictures of a cell beside those of the runs that they come from, else of the first with such."""
+    found: list[_Shown] = []
+    for truths in every:
+        shown = list(_shown_in(place, truths))
+        if shown and all(one.same for one in shown):
+            return shown
+        found = found or shown
+    return found
 
 
 def _shown_in(place: Place, truths: Truths) -> Iterator[_Shown]:

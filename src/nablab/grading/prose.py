@@ -70,7 +70,7 @@ def check_prose(place: Place, truths: Truths, names: Names) -> Compared:
 def _paragraphs(place: Place) -> Iterator[str]:
     texts = [place.cell.source] if place.cell.kind != "code" else []
     texts += [
-        out.texts.get("text/markdown") or out.texts["text/plain"]
+        out.texts["text/plain" if out.kind == "stream" else "text/markdown"]
         for out in place.cell.outputs
         if out.kind == "stream" or "text/markdown" in out.texts
     ]
