@@ -125,6 +125,17 @@ def test_a_worker_that_cannot_write_stops_all(tmp_path: Path, squares: Dataset) 
         list(execute(plan, resume=True))
 
 
+def test_a_stop_between_two_runs_waits_for_nobody(tmp_path: Path, squares: Dataset) -> None:
+    """The worker is done with its run, and listens for the next one."""
+    plan = plan_of(["K"], squares, tmp_path / "out", Recipe(epochs=1), seeds=3, jobs=2)
+    events = execute(plan)
+    assert any(isinstance(event, RunDone) for event in events)
+    time.sleep(0.5)
+    began = time.monotonic()
+    events.close()
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize(("setup", "said"), [("", ""), (SETUP, "KeyError")])
 def test_a_worker_that_cannot_begin_ends_at_once(setup: str, said: str) -> None:
     """Its input stays open: it must not wait for more. Without any, its parent has gone: no error."""

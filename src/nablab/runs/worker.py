@@ -86,11 +86,18 @@ def _work(setup: Setup, orders: queue.Queue[str], answers: IO[str], interrupt: I
     augmentation = augment.parse(plan.recipe.augmentation, dataset.input_shape)
     with computing_with(plan.recipe.threads, plan.models, augmentation):
         _say(answers, json.dumps({"free": True}))
-        for name in iter(orders.get, ""):
+        while name := _next_order(orders, interrupt):
             for event in perform(job_of(plan, runs[name]), interrupt):
                 _say(answers, to_json(event))
             interrupt.check()
             _say(answers, json.dumps({"free": True}))
+
+
+def _next_order(orders: queue.Queue[str], interrupt: Interrupt) -> str:
+    """The id of the next run, empty after the last. Ctrl-C is not kept waiting for it."""
+    interrupt.check()
+    with interrupt.immediate():
+        return orders.get()
 
 
 def _take_over_output() -> IO[str]:
