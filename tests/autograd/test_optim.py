@@ -195,6 +195,40 @@ def test_schedule_continues(name: str) -> None:
     assert again.get_last_lr() == rate
 
 
+@pytest.mark.parametrize("m", [autograd, torch], ids=["ours", "torch"])
+def test_schedules_side_by_side_and_a_rate_set_by_hand(m: Any) -> None:
+    optimizer = m.optim.SGD([m.ones(1, requires_grad=True)], lr=1.0)
+    decay = m.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    optimizer.step()
+    warmup = m.optim.lr_scheduler.LinearLR(optimizer, 0.25, total_iters=3)
+    rates = [optimizer.param_groups[0]["lr"]]
+    for step in range(4):
+        decay.step()
+        warmup.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+        if step == 2:
+            optimizer.param_groups[0]["lr"] = 8.0
+    assert rates == pytest.approx([0.25, 0.25, 0.1875, 0.125, 4.0])
+    state, other = decay.state_dict(), m.optim.SGD([m.ones(1, requires_grad=True)], lr=1.0)
+    again = m.optim.lr_scheduler.ExponentialLR(other, 0.5)
+    other.load_state_dict(optimizer.state_dict())
+    again.load_state_dict(state)
+    other.step()
+    again.step()
+    assert other.param_groups[0]["lr"] == pytest.approx(2.0)
+
+
+def test_plateau_continues() -> None:
+    one, two = (optim.SGD([autograd.ones(1)], lr=1.0) for _ in range(2))
+    before = optim.lr_scheduler.ReduceLROnPlateau(one, patience=1)
+    for metric in (1.0, 1.0):
+        before.step(metric)
+    after = optim.lr_scheduler.ReduceLROnPlateau(two, patience=1)
+    after.load_state_dict(before.state_dict())
+    after.step(1.0)
+    assert after.get_last_lr() == [0.1]
+
+
 def test_groups() -> None:
     rates = []
     for m in (autograd, torch):

@@ -12,13 +12,21 @@ from nablab.autograd.optim.optimizer import Optimizer
 
 
 class LRScheduler(ABC):
-    """Sets `lr` in the optimiser's groups, at once and after each `step()`."""
+    """Sets `lr` in the optimiser's groups, at once and after each `step()`.
+
+    Where something else has changed `lr`, another schedule or the user, it is multiplied by as much as this
+    schedule changes: a warm-up and a decay can be stepped side by side, as in PyTorch.
+    """
+
+    #: Whether it multiplies; else it sets what it says, whatever was there.
+    multiplies = True
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+        self._said = list(self.base_lrs)
         self.last_epoch = -1
         self.step()
 
@@ -29,23 +37,31 @@ class LRScheduler(ABC):
     def step(self) -> None:
         """One step on: after each epoch, or each batch, whichever the schedule was counted in."""
         self.last_epoch += 1
-        for base, group in zip(self.base_lrs, self.optimizer.param_groups, strict=True):
-            group["lr"] = self.rate(base, self.last_epoch)
+        before, self._said = self._said, [self.rate(base, self.last_epoch) for base in self.base_lrs]
+        for group, last, now in zip(self.optimizer.param_groups, before, self._said, strict=True):
+            changed = self.multiplies and last != 0 and group["lr"] != last
+            group["lr"] = group["lr"] * (now / last) if changed else now
 
     def get_last_lr(self) -> list[float]:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+        return {
+            "last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs), "_last_lr": self.get_last_lr()
+        }  # fmt: skip
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.base_lrs = list(state_dict["base_lrs"])
-        self.last_epoch = state_dict["last_epoch"] - 1
-        self.step()
+        self.last_epoch = state_dict["last_epoch"]
+        self._said = [self.rate(base, self.last_epoch) for base in self.base_lrs]
+        for group, lr in zip(self.optimizer.param_groups, state_dict["_last_lr"], strict=True):
+            group["lr"] = lr
 
 
 class LambdaLR(LRScheduler):
     """base * lr_lambda(t)."""
+
+    multiplies = False
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
         self.lr_lambda = lr_lambda
@@ -102,7 +118,7 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer)
 
     def rate(self, base: float, t: int) -> float:
-        part = min(t, self.total_iters) / self.total_iters
+        part = min(t / self.total_iters, 1.0) if self.total_iters else 0.0  # of no steps: stays at the start
         return base * (self.start_factor + (self.end_factor - self.start_factor) * part)
 
 
@@ -123,6 +139,8 @@ class OneCycleLR(LRScheduler):
     The rise takes `pct_start` of the steps. Momentum (or Adam's first beta) goes the opposite way unless
     `cycle_momentum` is False. Source: Smith and Topin 2019; PyTorch's two-phase form.
     """
+
+    multiplies = False
 
     def __init__(
         self, optimizer: Optimizer, max_lr: float, total_steps: int | None = None, epochs: int | None = None,
@@ -162,6 +180,13 @@ class OneCycleLR(LRScheduler):
 
     def step(self) -> None:
         super().step()
+        self._move_momentum()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._move_momentum()
+
+    def _move_momentum(self) -> None:
         if self.momenta is None:
             return
         high, low = self.momenta
@@ -219,6 +244,15 @@ class ReduceLROnPlateau:
                 if group["lr"] - lower > self.eps:
                     group["lr"] = lower
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has seen; the rates are in the optimiser's own state."""
+        return {name: getattr(self, name) for name in ("best", "num_bad_epochs", "cooldown_counter")}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.num_bad_epochs, self.cooldown_counter = (
+            state_dict[name] for name in ("best", "num_bad_epochs", "cooldown_counter")
+        )
 
     def get_last_lr(self) -> list[float]:
         return [group["lr"] for group in self.optimizer.param_groups]
