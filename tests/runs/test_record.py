@@ -84,6 +84,19 @@ def test_numbers_that_json_cannot_hold_are_refused(record: RunRecord) -> None:
         replace(record, totals=replace(record.totals, test_loss=float("nan"))).to_json()
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"recipe": {"seed": "x"}}, r"recipe\.seed: should be a whole number"),
+        ({"recipe": {"split_seed": 0.5}}, r"recipe\.split_seed: should be a whole number"),
+        ({"recipe": {"lr": float("nan")}}, "NaN is no number"),
+    ],
+)
+def test_what_no_run_has_is_named(record: RunRecord, change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(UserError, match=rf"run\.json is not .*{complaint}"):
+        parse_record(json.dumps(json.loads(record.to_json()) | change), "run.json")
+
+
 def test_what_is_missing_is_named(record: RunRecord) -> None:
     values = json.loads(record.to_json())
     del values["data"]["classes"]

@@ -201,15 +201,25 @@ def parse_record(text: str, where: str) -> RunRecord:
     from nablab.errors import UserError
 
     try:
-        values = json.loads(text)
+        values = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise UserError(f"{where} is not JSON (line {error.lineno}): {error.msg}") from error
+    except ValueError as error:
+        raise UserError(f"{where} is not JSON: {error}") from error
     version = values.get("schema") if isinstance(values, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(f"{where} was written by a newer nablab (schema {version}); update nablab to read it")
     try:
-        return _schema().validate_python(values)
+        record = _schema().validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{where} is not a run record: {place}: {first['msg']}") from error
+    for name in ("seed", "split_seed"):
+        if not isinstance(record.recipe.get(name, 0), int):
+            raise UserError(f"{where} is not a run record: recipe.{name}: should be a whole number")
+    return record
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of a run")
