@@ -322,6 +322,17 @@ def test_live_classes_objects_and_functions() -> None:
     assert not torch.equal(fresh[0], fresh[2])
 
 
+def test_a_function_that_returns_one_module_again_is_refused() -> None:
+    """The second seed would begin with the weights that the first one trained."""
+    trained = Net()
+    factory = resolve(lambda: trained).factory
+    assert factory is not None
+    kept = factory((1, 28, 28), 10)
+    with pytest.raises(UserError, match="returns the same module again"):
+        factory((1, 28, 28), 10)
+    assert kept is trained
+
+
 @pytest.mark.parametrize(
     ("estimator", "kind", "seeded"),
     [

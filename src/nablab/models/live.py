@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,8 @@ def _is_estimator(value: object) -> bool:
 
 
 def _factory(value: Any, name: str) -> Callable[[Shape, int], Any]:
+    before: list[weakref.ref[Any]] = []
+
     def build(input_shape: Shape, classes: int) -> Any:
         from nablab.models.torch_module import check_module
 
@@ -83,7 +86,14 @@ def _factory(value: Any, name: str) -> Callable[[Shape, int], Any]:
             else:
                 module = value(**_arguments(value, name, input_shape, classes))
         with blaming(name, f"calling it with images of shape {input_shape}"):
-            return check_module(module, input_shape, classes, name)
+            check_module(module, input_shape, classes, name)
+        if any(last() is module for last in before):
+            raise UserError(
+                f"{name} returns the same module again, which one run would take over from another trained; "
+                "let it make a new one at each call, or give the module itself, which is copied"
+            )
+        before[:] = [weakref.ref(module)]
+        return module
 
     return build
 
