@@ -65,6 +65,8 @@ def test_labels_are_whole_words_however_they_are_written():
         "net_linear", "mlp", "mlp-2",
     ]  # fmt: skip
     assert names.found("my network") == []
+    assert Names(["Best", "Residual"]).found("the best accuracy is 93 %, a residual block helps") == []
+    assert Names(["Best"]).only("Best") == "Best"
     assert names.only("the `network`") == "network"
 
 

@@ -10,7 +10,11 @@ from nablab.grading.notebook import Cell, Notebook
 from nablab.grading.texts import plain_markdown
 
 #: Labels that are ordinary words: in a sentence they only count in backticks, as single letters do.
-_WORDS = frozenset({"network", "linear", "net", "model", "cnn", "tree", "forest"})
+_WORDS = """
+    network linear net model cnn tree forest baseline basic best better big classifier conv convolution deep
+    deeper dropout fast final first second third large mine mini new old own plain regularised regularized
+    residual simple slow small test tiny train wide wider
+"""
 
 #: Characters of one text that are searched for labels.
 _LONGEST = 20_000
@@ -87,6 +91,6 @@ class Names:
 
 def _pattern(label: str) -> re.Pattern[str]:
     parts = "[-_ ]?".join(re.escape(part) for part in re.split(r"[-_ ]+", label) if part) or re.escape(label)
-    if label.lower() in _WORDS or len(label) == 1:
+    if label.lower() in _WORDS.split() or len(label) == 1:
         return re.compile(f"`{parts}`", re.IGNORECASE)
     return re.compile(rf"(?<![\w-]){parts}(?!\w|-\w)", re.IGNORECASE)
