@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from nablab.data import load
 from nablab.data.sources import decoding, picture
@@ -134,6 +135,37 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     assert (header.height, header.width) == upright.shape
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_headers_of_pngs_are_read_without_their_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: bool
+) -> None:
+    """Unless something that may be EXIF follows these."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path, plain = tmp_path / "a.png", tmp_path / "plain.png"
+    Image.fromarray(gradient(400, 300)).save(path, exif=exif)
+    Image.fromarray(gradient(400, 300)).save(plain)
+    if behind:
+        content = path.read_bytes()
+        start = content.index(b"eXIf") - 4
+        stop = start + 12 + int.from_bytes(content[start : start + 4], "big")
+        end = content.index(b"IEND") - 4
+        path.write_bytes(content[:start] + content[stop:end] + content[start:stop] + content[end:])
+    loaded = []
+    load_pixels = PngImageFile.load
+
+    def load_seen(self: PngImageFile) -> object:
+        loaded.append(self)
+        return load_pixels(self)
+
+    monkeypatch.setattr(PngImageFile, "load", load_seen)
+    assert picture.read_header(plain).width == 300
+    header = picture.read_header(path)
+    assert (header.width, header.height, header.turned) == (400, 300, True)
+    assert bool(loaded) == behind
+    assert read_picture(path, None, "grey").shape == (1, 300, 400)
+
+
 def test_grey_is_luma_and_chosen_where_all_are_grey(tmp_path: Path) -> None:
     folder = fill(tmp_path)
     r, g, b = COLORS["red"]
@@ -168,6 +200,11 @@ def test_depths_palettes_and_transparency(tmp_path: Path) -> None:
     Image.fromarray(grey.astype(np.uint16) * 257).save(sixteen)
     np.testing.assert_array_equal(read_picture(sixteen, None, "grey")[0], grey)
     assert picture.read_header(sixteen).is_grey
+    for most, factor in ((65535, 257), (4095, 16)):
+        portable = tmp_path / f"{most}.pgm"
+        portable.write_bytes(b"P5 5 5 %d\n" % most + (grey.astype(">u2") * factor).astype(">u2").tobytes())
+        np.testing.assert_allclose(read_picture(portable, None, "grey")[0], grey, atol=1)
+        assert picture.read_header(portable).is_grey
     clear = tmp_path / "clear.png"
     Image.new("RGBA", (3, 3), (255, 0, 0, 0)).save(clear)
     assert (read_picture(clear, None, "rgb") == 255).all()

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from nablab.data import load
+from nablab.data.checks import check
 from nablab.data.dataset import Dataset
 from nablab.data.preprocess import fit
 from nablab.data.sources import SOURCES, fashion_mnist
@@ -194,12 +195,24 @@ def test_loading_a_data_set_is_that_data_set() -> None:
         ("xyz", "known: .*digits, .*fashion-mnist, .*spiral"),
         ("gone/pictures", "no such file or folder: gone/pictures"),
         ("gone.npz", "no such file or folder: gone.npz"),
+        ("~nobody-of-this-name/photos", "no such file or folder: ~nobody-of-this-name/photos"),
+        ("a" * 300, "a: cannot be read \\(File name too long\\)"),
     ],
 )
 def test_unknown_names(name: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=complaint):
-        load(name)
+    for look in (load, check):
+        with pytest.raises(UserError, match=complaint):
+            look(name)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(path: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refusing)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("option", [{"size": 8}, {"color": "grey"}, {"group": "a"}])

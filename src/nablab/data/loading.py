@@ -49,9 +49,7 @@ def load(
     if isinstance(name, str) and known in SOURCES:
         _refuse_picture_options(known, size, color, group)
         return SOURCES[known].load()
-    path = Path(name).expanduser()
-    if not path.exists():
-        raise UserError(_not_found(str(name)))
+    path = located(name)
     with _named(path):
         if path.suffix.lower() == ".csv" and path.is_file():
             return load_csv(path, size=size, color=color, group=group, progress=progress)
@@ -59,6 +57,22 @@ def load(
             return load_pictures(path, size=size, color=color, group=group, progress=progress)
         _refuse_picture_options(str(name), size, color, group)
         return _load_arrays(path)
+
+
+def located(name: str | Path) -> Path:
+    """The file or folder that a path means.
+
+    Raises:
+        UserError: there is none, or it may not be looked at.
+    """
+    try:
+        path = Path(name).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, RuntimeError) as error:  # the last of ~nobody
+        raise UserError(_not_found(str(name))) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    return path
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from nablab.data.checks.examine import Examination, examine, examine_files
 from nablab.data.checks.twins import SIMILARITY
 from nablab.data.dataset import Dataset
 from nablab.data.fetch import Progress
-from nablab.data.loading import load
+from nablab.data.loading import load, located
 from nablab.data.sources import SOURCES
 from nablab.data.sources.arrays import npy_pair
 from nablab.data.sources.csv_list import list_csv
@@ -49,7 +49,7 @@ def _listing(data: str | Path | Dataset, group: str | None) -> Listing | None:
     """The picture files that are meant; None where data is no folder and no list of pictures."""
     if isinstance(data, Dataset) or (isinstance(data, str) and data.lower() in SOURCES):
         return None
-    path = Path(data).expanduser()
+    path = located(data)
     if path.suffix.lower() == ".csv" and path.is_file():
         return list_csv(path, group=group)
     if path.is_dir() and not is_prepared(path) and npy_pair(path) is None:

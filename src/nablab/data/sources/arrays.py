@@ -38,8 +38,15 @@ def load_npz(path: Path) -> Dataset:
 
 
 def npy_pair(folder: Path) -> tuple[Path, Path] | None:
-    """`X.npy` and `Y.npy` in a folder, in upper or lower case; None unless both are there."""
-    names = {entry.name.lower(): entry for entry in sorted(folder.iterdir())}
+    """`X.npy` and `Y.npy` in a folder, in upper or lower case; None unless both are there.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    try:
+        names = {entry.name.lower(): entry for entry in sorted(folder.iterdir())}
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror})") from error
     pair = names.get("x.npy"), names.get("y.npy")
     return (pair[0], pair[1]) if pair[0] and pair[1] else None
 

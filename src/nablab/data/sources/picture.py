@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +83,44 @@ def read_header(path: Path) -> Header:
     """
     with _opened(path) as picture:
         width, height = picture.size
-        orientation = picture.getexif().get(0x0112, 1)
+        orientation = _orientation(picture)
         if orientation in (5, 6, 7, 8):  # those that lie on their side
             width, height = height, width
-        grey = picture.mode in ("1", "L", "LA") or picture.mode.startswith("I;16")
+        grey = picture.mode in ("1", "L", "LA") or _has_16_bits(picture)
         return Header(path, width, height, grey, turned=orientation in range(2, 9))
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How EXIF says that a picture is stored; 1 is upright.
+
+    Pillow decodes all of a PNG to look behind its pixels too, where EXIF may be and hardly ever is.
+    """
+    from PIL import Image
+
+    file = getattr(picture, "fp", None)
+    in_front = picture.format == "PNG" and file is not None and not _tells_more_behind(file)
+    exif = Image.Image.getexif(picture) if in_front else picture.getexif()
+    return int(exif.get(0x0112, 1))
+
+
+def _tells_more_behind(file: IO[bytes]) -> bool:
+    """Whether chunks that can hold EXIF follow the pixels of a PNG (PNG specification, 5.3: length, type)."""
+    here, behind = file.tell(), False
+    try:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            behind = behind or head[4:] == b"IDAT"
+            if behind and head[4:] in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+        return False
+    finally:
+        file.seek(here)
+
+
+def _has_16_bits(picture: Image.Image) -> bool:
+    """Whether a picture is grey with 16 bits; those of PGM come as 32, brought to the range of 16."""
+    return picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM")
 
 
 def read_picture(path: Path, size: int | None, color: Color) -> NDArray[np.uint8]:
@@ -132,7 +166,7 @@ def _flattened(picture: Image.Image, path: Path) -> Image.Image:
     """The picture without transparency and with 8 bits a channel."""
     from PIL import Image
 
-    if picture.mode.startswith("I;16"):
+    if _has_16_bits(picture):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.mode in ("I", "F"):
         raise UserError(f"{path}: has 32 bits a pixel; save it with 8 or 16, or give the images as .npz")
