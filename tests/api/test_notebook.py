@@ -8,6 +8,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from nablab.api.progress import bars_html
+
 CODE = """
 import nablab
 from torch import nn
@@ -37,3 +39,24 @@ def test_classes_of_the_cell_are_trained_and_the_result_is_shown(cell: nbformat.
     assert result.output_type == "execute_result"
     assert ">net<" in result.data["text/html"]
     assert "<svg" in result.data["text/html"]
+
+
+WORK = """
+from nablab.api.progress import work_bars
+with work_bars() as tell:
+    tell("<pictures>", 1, 5)
+    {fail}
+"""
+
+
+@pytest.mark.parametrize("fail", ["pass", "raise ValueError"])
+def test_bars_of_other_work_need_nothing_else_installed_and_go(tmp_path: Path, fail: str) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WORK.format(fail=fail))])
+    NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute(cwd=str(tmp_path))
+    shown = [output.get("data") for output in notebook.cells[0].outputs if output.output_type != "error"]
+    assert [data["text/html"] for data in shown] == [""]
+
+
+def test_a_bar_says_whose_it_is() -> None:
+    assert "&lt;pictures&gt;, 20 %" in bars_html({"<pictures>": (1, 5)})
+    assert "%" not in bars_html({"all": (3, 0)})

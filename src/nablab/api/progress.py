@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -215,6 +215,10 @@ def _bars(amount: ProgressColumn, show: bool) -> Iterator[Callable[[str, int, in
     if not show:
         yield None
         return
+    if in_notebook():  # rich needs ipywidgets there
+        with _notebook_bars() as tell_cell:
+            yield tell_cell
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -233,3 +237,42 @@ def _bars(amount: ProgressColumn, show: bool) -> Iterator[Callable[[str, int, in
     finally:
         if tasks:
             bars.stop()
+
+
+@contextmanager
+def _notebook_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars in one output of the cell, which is empty again when the work is done."""
+    from IPython import display
+
+    shown: Any = display  # untyped
+    pieces: dict[str, tuple[int, int]] = {}
+    handle: Any = None
+    drawn = 0.0
+
+    def tell(name: str, done: int, total: int) -> None:
+        nonlocal handle, drawn
+        pieces[name] = done, total
+        if handle is None:
+            handle = shown.display(shown.HTML(bars_html(pieces)), display_id=True)
+        elif time.monotonic() - drawn >= REDRAW:
+            drawn = time.monotonic()
+            handle.update(shown.HTML(bars_html(pieces)))
+
+    try:
+        yield tell
+    finally:
+        if handle is not None:
+            handle.update(shown.HTML(""))
+
+
+def bars_html(pieces: Mapping[str, tuple[int, int]]) -> str:
+    """A bar for each piece of work, of which so many of so many are done; of 0: nobody knows of how many.
+
+    >>> bars_html({"a": (1, 4)})
+    '<p><progress value="1" max="4"></progress> a, 25 %</p>'
+    """
+    lines = []
+    for name, (done, total) in pieces.items():
+        bar = f'<progress value="{done}" max="{total}"></progress>' if total else "<progress></progress>"
+        lines.append(f"{bar} {escape(name)}" + (f", {100 * done // total} %" if total else ""))
+    return f"<p>{'<br>'.join(lines)}</p>"
