@@ -68,6 +68,11 @@ def test_runs_are_listed_shown_and_deleted(
     assert (shown["model"]["label"], shown["recipe"]["seed"]) == ("mlp", 1)
     assert main(["runs", "show", run]) == 0
     assert "accuracy" in capsys.readouterr().out
+    (damaged,) = folder.rglob("mlp-f1-s0/run.json")
+    damaged.write_text("{")
+    states = {Path(row["run"]).name: row["status"] for row in document(capsys, "runs", "list", str(folder))}
+    assert states.pop("mlp-f1-s0") == "unreadable"
+    assert set(states.values()) == {"done"}
     assert document(capsys, "runs", "delete", run) == {"deleted": [run]}
     assert len(document(capsys, "runs", "list", str(folder))) == 4
 

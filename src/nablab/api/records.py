@@ -24,7 +24,7 @@ def results(folder: str | Path) -> Comparison:
 
 
 def list_runs(folder: str | Path = "runs") -> Sheet:
-    """Every run in a folder, whatever it trained on.
+    """Every run in a folder, whatever it trained on, also one whose record cannot be read.
 
     Raises:
         UserError: there are none.
@@ -33,7 +33,11 @@ def list_runs(folder: str | Path = "runs") -> Sheet:
 
     rows = []
     for run in find_runs(folder):
-        record = run.record()
+        try:
+            record = run.record()
+        except UserError:  # `show_run` says why
+            rows.append((str(run.path), *[words.NOTHING] * 3, "unreadable", words.NOTHING))
+            continue
         status = record.status
         if status == "running" and not run.is_live:
             status = "interrupted"

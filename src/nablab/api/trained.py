@@ -105,8 +105,8 @@ class TrainedRun:
             rows.append(
                 (
                     "recipe",
-                    f"{recipe['epochs']} epochs, batch {recipe['batch_size']}, {recipe['optimizer']}, "
-                    f"lr {recipe['lr']:g}, {recipe['schedule']}, seed {recipe['seed']}",
+                    f"{words.count(recipe['epochs'], 'epoch')}, batch {recipe['batch_size']}, "
+                    f"{recipe['optimizer']}, lr {recipe['lr']:g}, {recipe['schedule']}, seed {recipe['seed']}",
                 )
             )
         return rows
