@@ -1917,7 +1917,7 @@ lessons.check("b11", weighed)
 #
 # What counts is the error on images that were not trained on. With few images, and labels that are
 # sometimes wrong, a network with thousands of weights first learns what they have in common, then learns
-# them by heart. Here are 200 digits, one label in five wrong.
+# them by heart. Here are 200 digits, one label in five drawn anew from the ten.
 
 # %%
 noise = np.random.default_rng(0)
