@@ -106,7 +106,8 @@ class TrainedRun:
                 (
                     "recipe",
                     f"{words.count(recipe['epochs'], 'epoch')}, batch {recipe['batch_size']}, "
-                    f"{recipe['optimizer']}, lr {recipe['lr']:g}, {recipe['schedule']}, seed {recipe['seed']}",
+                    f"{recipe['optimizer']}, lr {recipe['lr']:g}, {recipe['schedule']}, "
+                    f"seed {recipe['seed']}",
                 )
             )
         return rows
