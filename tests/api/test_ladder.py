@@ -139,3 +139,8 @@ def test_a_loss_that_is_not_finite_is_no_agreement() -> None:
     assert not ladder.agrees
     assert ladder.document()["steps"][-1]["loss"] is None
     json.dumps(ladder.document(), allow_nan=False)
+
+
+def test_a_rate_too_small_to_see_accuses_nobody() -> None:
+    with pytest.raises(UserError, match="lost in float32"):
+        nablab.ladder("20-Tanh-K", "digits", steps=1, lr=1e-6)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from nablab.training.ladder import Climb
 
 
+#: Gradients of `nablab train` are told by what moved: at smaller rates rounding would look like a difference.
+SMALLEST_RATE = 1e-4
+
+
 @dataclass(frozen=True, eq=False)
 class Ladder:
     """One training, written in several ways. Shows itself in a terminal and in a notebook.
@@ -111,7 +115,8 @@ def ladder(
         seed: draws the weights and the batches.
 
     Raises:
-        UserError: no network of the layer language, or one with dropout; a loss that fails.
+        UserError: no network of the layer language, or one with dropout; a loss that fails; a rate so small
+            that float32 hides what it moves.
     """
     from nablab.api.sources import load
     from nablab.data.split import split
@@ -121,6 +126,10 @@ def ladder(
 
     if steps < 1:
         raise UserError(f"steps must be 1 or more, not {steps}")
+    if 0 < lr < SMALLEST_RATE:
+        raise UserError(
+            f"lr must be {SMALLEST_RATE:g} or more, not {lr:g}: smaller moves of the weights are lost in float32"
+        )
     resolved = resolve(model)
     recipe = plain(lr, batch_size, seed)
     dataset = load(DEFAULT_DATA if data is None else data)
