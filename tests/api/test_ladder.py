@@ -142,5 +142,5 @@ def test_a_loss_that_is_not_finite_is_no_agreement() -> None:
 
 
 def test_a_rate_too_small_to_see_accuses_nobody() -> None:
-    with pytest.raises(UserError, match="lost in float32"):
+    with pytest.raises(UserError, match="float32 loses"):
         nablab.ladder("20-Tanh-K", "digits", steps=1, lr=1e-6)

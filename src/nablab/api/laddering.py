@@ -128,7 +128,7 @@ def ladder(
         raise UserError(f"steps must be 1 or more, not {steps}")
     if 0 < lr < SMALLEST_RATE:
         raise UserError(
-            f"lr must be {SMALLEST_RATE:g} or more, not {lr:g}: smaller moves of the weights are lost in float32"
+            f"lr must be {SMALLEST_RATE:g} or more, not {lr:g}: float32 loses smaller moves of the weights"
         )
     resolved = resolve(model)
     recipe = plain(lr, batch_size, seed)
