@@ -12,6 +12,16 @@ from pathlib import Path
 from nablab.errors import CannotWrite
 
 
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+#: Permissions that new files do not get. Asked once: to ask is to set it for a moment, for all threads.
+UMASK = _umask()
+
+
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write `content` to `path` through a temporary file, fsync and rename.
 
@@ -49,7 +59,7 @@ def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
         temporary = Path(name)
         writer(temporary)
         _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~UMASK)
         temporary.replace(path)
         temporary = None
         with suppress(OSError):  # the file is in place; some network file systems cannot sync a folder
@@ -107,9 +117,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current

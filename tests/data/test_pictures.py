@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from nablab.data import load
 from nablab.data.sources import decoding, picture
-from nablab.data.sources.picture import read_picture
+from nablab.data.sources.picture import read_header, read_picture
 from nablab.data.split import split
 from nablab.errors import UserError
 
@@ -590,3 +590,12 @@ def test_what_cannot_be_split_says_so_before_anything_is_decoded(
         load(tmp_path / "photos", group=r"IMG_(\d+)_")
     with pytest.raises(UserError, match="its name has control characters or broken UTF-8"):
         load(odd)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_exif_that_cannot_be_read_turns_nothing(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(gradient(40, 30)).save(path, exif=b"Exif\0\0garbage", lossless=True)
+    header = read_header(path)
+    assert (header.width, header.height, header.turned) == (40, 30, False)
+    assert read_picture(path, None, "rgb").shape == (3, 30, 40)

@@ -65,7 +65,7 @@ class LayerFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             with torch.no_grad():
                 for start in range(0, len(images), _AT_ONCE):
                     piece = images[start : start + _AT_ONCE]
-                    self.module_(torch.from_numpy(piece))
+                    self.module_(torch.from_numpy(piece.copy()))  # it may write over its input
                     if said[0] is None or len(said[0]) != len(piece):
                         raise RunFailed(f"layer {self.layer} of {self.run} gives no features of each image")
                     pieces.append(said[0])

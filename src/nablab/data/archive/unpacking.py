@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from nablab.atomic import UMASK
 from nablab.data.archive.member import Member, shown
 from nablab.data.archive.reading import members_of, opened
 from nablab.data.fetch import Progress
@@ -35,7 +36,7 @@ def unpack(path: Path, folder: Path, *, limit_bytes: int, progress: Progress | N
         temporary = _beside(folder)
         try:
             _write_all(path, raw, temporary, limit_bytes, progress)
-            temporary.chmod(0o777 & ~_umask())
+            temporary.chmod(0o777 & ~UMASK)
             temporary.rename(folder)  # refused where another process has put its own there meanwhile
         except OSError as error:
             raise CannotWrite(f"cannot unpack {path} into {folder}: {error.strerror or error}") from error
@@ -72,9 +73,3 @@ def _beside(folder: Path) -> Path:
         return Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise CannotWrite(f"cannot write to {folder.parent}: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ def read_header(path: Path) -> Header:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How EXIF says that a picture is stored; 1 is upright.
+    """How EXIF says that a picture is stored; 1 is upright, as is one whose EXIF cannot be read.
 
     Pillow decodes all of a PNG to look behind its pixels too, where EXIF may be and hardly ever is.
     """
@@ -99,8 +100,11 @@ def _orientation(picture: Image.Image) -> int:
 
     file = getattr(picture, "fp", None)
     in_front = picture.format == "PNG" and file is not None and not _tells_more_behind(file)
-    exif = Image.Image.getexif(picture) if in_front else picture.getexif()
-    return int(exif.get(0x0112, 1))
+    try:
+        exif = Image.Image.getexif(picture) if in_front else picture.getexif()
+        return int(exif.get(0x0112, 1))
+    except (SyntaxError, ValueError, TypeError, struct.error):
+        return 1
 
 
 def _tells_more_behind(file: IO[bytes]) -> bool:
@@ -140,7 +144,8 @@ def read_picture(path: Path, size: int | None, color: Color) -> NDArray[np.uint8
         if size is not None:
             picture.draft(None, (2 * size, 2 * size))  # a JPEG is decoded at a half, a quarter... of its size
         with _ROOM.taken(needed):
-            ImageOps.exif_transpose(picture, in_place=True)
+            if _orientation(picture) != 1:
+                ImageOps.exif_transpose(picture, in_place=True)
             upright = _of_mode(_flattened(picture, path), "L" if color == "grey" else "RGB")
             if size is not None:
                 upright = upright.resize((size, size), Image.Resampling.BICUBIC)
