@@ -597,5 +597,5 @@ def test_exif_that_cannot_be_read_turns_nothing(tmp_path: Path, suffix: str) -> 
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(gradient(40, 30)).save(path, exif=b"Exif\0\0garbage", lossless=True)
     header = read_header(path)
-    assert (header.width, header.height, header.turned) == (40, 30, False)
-    assert read_picture(path, None, "rgb").shape == (3, 30, 40)
+    assert (header.width, header.height, header.turned) == (30, 40, False)
+    assert read_picture(path, None, "rgb").shape == (3, 40, 30)
