@@ -5,6 +5,7 @@ import pytest
 from nablab.errors import RunFailed, UserError
 from nablab.models.model import Model, SourceFile
 from nablab.runs.failures import describe_failure, is_out_of_memory
+from nablab.runs.record import Failure
 
 MODEL = Model("m", "m", "module", "m")
 
@@ -19,6 +20,11 @@ def raised(error: BaseException) -> BaseException:
 def test_divergence_says_where() -> None:
     failure = describe_failure(RunFailed("diverged", step=3, epoch=1), MODEL)
     assert (failure.kind, failure.epoch, failure.step, failure.message) == ("diverged", 1, 3, "diverged")
+
+
+def test_an_estimator_that_cannot_be_fitted_did_not_diverge() -> None:
+    failure = describe_failure(RunFailed("knn(k=5000) cannot be fitted: too few images"), MODEL)
+    assert failure == Failure("knn(k=5000) cannot be fitted: too few images", "error")
 
 
 def test_our_own_errors_need_no_line() -> None:

@@ -18,7 +18,7 @@ _LIBRARIES = tuple(Path(place) for place in (sys.prefix, sys.base_prefix, Path(_
 
 def describe_failure(error: BaseException, model: Model) -> Failure:
     """Why a run stopped: diverged, out of memory, interrupted, or an error with the user's own line."""
-    if isinstance(error, RunFailed):
+    if isinstance(error, RunFailed) and error.step is not None:  # what cannot be fitted has no step
         return Failure(str(error), "diverged", epoch=error.epoch, step=error.step)
     if isinstance(error, KeyboardInterrupt | GeneratorExit):
         return INTERRUPTED
