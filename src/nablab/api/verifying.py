@@ -22,18 +22,32 @@ if TYPE_CHECKING:
 #: Folders below the given one that notebooks are looked for in.
 _DEEPEST = 4
 
+#: The exit code of what was interrupted, as shells have it.
+_INTERRUPTED = 130
+
 
 class Verification:
-    """What checking one delivery, or a folder of them, came to. Shows itself."""
+    """What checking one delivery, or a folder of them, came to. Shows itself.
 
-    def __init__(self, verdicts: Sequence[Verdict], title: str, *, single: bool) -> None:
+    Attributes:
+        verdicts: one a delivery.
+        title: the rubric's.
+        interrupted: where Ctrl-C left deliveries unchecked, how many of how many were; else empty.
+    """
+
+    def __init__(
+        self, verdicts: Sequence[Verdict], title: str, *, single: bool, interrupted: str = ""
+    ) -> None:
         self.verdicts = tuple(verdicts)
         self.title = title
+        self.interrupted = interrupted
         self._single = single
 
     @property
     def exit_code(self) -> int:
-        """0: everything is right; 1: something was found; 2: nothing could be used."""
+        """0: everything is right; 1: something was found; 2: nothing could be used; 130: interrupted."""
+        if self.interrupted:
+            return _INTERRUPTED
         codes = [verdict.exit_code for verdict in self.verdicts]
         return 2 if set(codes) == {2} else int(any(codes))
 
@@ -45,11 +59,13 @@ class Verification:
         if self._single:
             return _of_one(self.verdicts[0])
         headings, lines = rows(self.verdicts)
-        return Sheet(headings, lines, title=self.title)
+        notes = (self.interrupted,) if self.interrupted else ()
+        return Sheet(headings, lines, title=self.title, notes=notes)
 
     def document(self) -> dict[str, Any]:
         """Everything as plain data, as `--json` prints it."""
-        return {"deliveries": [verdict.document() for verdict in self.verdicts]}
+        document: dict[str, Any] = {"deliveries": [verdict.document() for verdict in self.verdicts]}
+        return document | ({"interrupted": self.interrupted} if self.interrupted else {})
 
     def csv(self, path: str | Path) -> Path:
         """Write one row a delivery as comma-separated values; returns the path."""
@@ -62,7 +78,8 @@ class Verification:
         """Write table, findings and reasons as one HTML file that needs no network; returns the path."""
         from nablab.grading.tables import write_html
 
-        write_html(self.verdicts, self.title, path)
+        title = f"{self.title} ({self.interrupted})" if self.interrupted else self.title
+        write_html(self.verdicts, title, path)
         return Path(path)
 
     def __rich__(self) -> RenderableType:
@@ -94,6 +111,8 @@ def verify(
     Nothing of a delivery is run unless `run_code` says so. The scores and weights that its run records hold
     are read, the weights are asked about the test images again, and every number is held against that.
 
+    Ctrl-C in a folder ends the checking; the verdicts until then come back, and `interrupted` says how many.
+
     Args:
         delivery: a notebook, or a folder that is searched for notebooks.
         rubric: a TOML file; by default the course's division, 5 for trainings, 2 for curves and matrices, 3
@@ -110,6 +129,7 @@ def verify(
 
     Raises:
         UserError: no such file or folder, no notebook in it, a rubric or data that cannot be used.
+        KeyboardInterrupt: the user stopped before the first delivery was checked.
     """
     from nablab.grading.delivery import check_delivery
 
@@ -120,18 +140,24 @@ def verify(
     options = replace(
         _options(rubric, runs, data, sample, retrain, run_code, time_limit, memory_limit), pictures=pictures
     )
-    verdicts = []
+    verdicts: list[Verdict] = []
+    interrupted = ""
     from nablab.api.progress import tell
     from nablab.grading.verdict import Verdict, plain
 
-    for number, (notebook, name) in enumerate(found, start=1):
-        if progress and len(found) > 1:
-            tell(f"{number} of {len(found)}: {plain(name)}")
-        verdicts.append(check_delivery(notebook, options, name))
+    try:
+        for number, (notebook, name) in enumerate(found, start=1):
+            if progress and len(found) > 1:
+                tell(f"{number} of {len(found)}: {plain(name)}")
+            verdicts.append(check_delivery(notebook, options, name))
+    except KeyboardInterrupt:
+        if not verdicts:
+            raise
+        interrupted = f"interrupted: {len(verdicts)} of {len(found)} deliveries were checked"
     why = f"no notebook (.ipynb) in it, down to {_DEEPEST - 1} folders"
     verdicts += [Verdict(plain(name), error=why) for name in _without_notebook(path, found)]
     verdicts.sort(key=lambda verdict: verdict.delivery.split("/")[0])
-    return Verification(verdicts, options.rubric.title, single=path.is_file())
+    return Verification(verdicts, options.rubric.title, single=path.is_file(), interrupted=interrupted)
 
 
 def _without_notebook(path: Path, found: Sequence[tuple[Path, str]]) -> list[str]:
