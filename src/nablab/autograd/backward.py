@@ -42,38 +42,37 @@ def walk(
     no node waits, are computed by another thread while the walk goes on; their steps then lack them in
     `sent`. Changes no tensor: that is up to the caller.
     """
-    waiting: list[tuple[int, int, Node]] = []  # a heap: the node made last comes first
-    arrived: dict[int, Array] = {id(start): gradient}
-    fresh: set[int] = set()  # places whose gradient nobody else holds: it may be added to in place
-    leaves: dict[int, Variable] = {}
+    waiting: list[tuple[int, Node]] = []  # a heap: the node made last comes first
+    arrived: dict[Node | Variable, Array] = {start: gradient}
+    fresh: set[Node | Variable] = set()  # those whose gradient nobody else holds: it may be added to in place
+    leaves: list[Variable] = []
     promised: list[tuple[Node, Array, Callable[[], Sequence[tuple[int, Array]]]]] = []
-
-    def announce(place: Node | Variable) -> None:
-        if type(place) is Node:
-            heappush(waiting, (-place.number, id(place), place))
-        else:
-            leaves[id(place)] = place
 
     def deliver(node: Node, g: Array, sent: Sequence[tuple[int, Array]]) -> None:
         for position, part in sent:
             place = node.parents[position]
             assert place is not None
-            key = id(place)
-            if key not in arrived:
-                arrived[key] = part
-                announce(place)
-                if type(place) is not Node and _is_alone(part, g, sent):
-                    fresh.add(key)
-            elif key in fresh:
-                arrived[key] += part
+            if place not in arrived:
+                arrived[place] = part
+                if type(place) is Node:
+                    heappush(waiting, (-place.number, place))
+                else:
+                    leaves.append(place)
+                    if _is_alone(part, g, sent):
+                        fresh.add(place)
+            elif place in fresh:
+                arrived[place] += part
             else:
-                arrived[key] = np.asarray(arrived[key] + part)
-                fresh.add(key)
+                arrived[place] = np.asarray(arrived[place] + part)
+                fresh.add(place)
 
-    announce(start)
+    if type(start) is Node:
+        heappush(waiting, (-start.number, start))
+    else:
+        leaves.append(start)
     while waiting:
-        _, key, node = heappop(waiting)
-        g, rules = arrived.pop(key), node.rules
+        node = heappop(waiting)[1]
+        g, rules = arrived.pop(node), node.rules
         if spread and g.size >= LARGE and (others := _left_to_others(node, g, bool(waiting))):
             promised.append((node, g, later(node.promise(g, others))))
             rules = tuple([rule for rule in rules if rule not in others])
@@ -84,8 +83,8 @@ def walk(
         yield node, g, sent, False
     for node, g, promise in promised:
         deliver(node, g, promise())
-    for key, leaf in leaves.items():
-        yield leaf, arrived[key], (), key in fresh
+    for leaf in leaves:
+        yield leaf, arrived[leaf], (), leaf in fresh
 
 
 def _left_to_others(node: Node, g: Array, more: bool) -> list[Rule]:

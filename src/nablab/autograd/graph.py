@@ -144,7 +144,8 @@ class Node:
         sent = []
         for rule in rules:
             result = rule.function(g, *[saved[name] for name in rule.wants])
-            for position, part in zip(rule.positions, result if rule.joint else (result,), strict=False):
+            one = ((rule.positions[0], result),)
+            for position, part in zip(rule.positions, result, strict=False) if rule.joint else one:
                 if self.parents[position] is not None:
                     sent.append((position, fit(part, self.forms[position])))
         return sent
