@@ -60,3 +60,21 @@ def test_runs_of_another_recipe_than_they_say_are_found(delivery, check):
 def test_out_of_time_it_says_so(delivery, check):
     found = check(delivery, retrain=True, time_limit=1e-6)
     assert any("not trained again: the time is over" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("test_fraction", [1.0, 0.5])
+def test_resampled_runs_are_trained_again_also_of_a_share_of_the_test_images(tmp_path, test_fraction):
+    """No plan has both any more; records from before may."""
+    import nablab
+    from nablab.analysis.results import load_results
+    from nablab.grading.retraining import Retraining
+
+    for seed in (0, 1):
+        nablab.compare(
+            ["net_linear"], "digits", seeds=[seed], split_seed=seed, epochs=2, jobs=1, threads=1,
+            test_fraction=test_fraction, out=tmp_path / f"{seed}", progress=False,
+        )  # fmt: skip
+    shutil.move(tmp_path / "1" / "runs" / "net_linear-f1-s1", tmp_path / "0" / "runs")
+    findings, notes = Retraining(60, seeds=2)(load_results(tmp_path / "0"), nablab.load("digits"))
+    assert findings == []
+    assert notes[0].startswith("trained again: 1 models at a fraction, 1 to the very same answers")

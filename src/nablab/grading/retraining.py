@@ -122,17 +122,21 @@ def _train(
     record = runs[0].record
     if monotonic() > until:
         raise NotAsked("the time is over (--time-limit)")
-    resampled = len({run.record.recipe.get("split_seed") for run in runs}) > 1
     recipe = Recipe.from_dict(record.recipe).but(device="auto", seed=min(seeds))
-    plan = make_plan(
-        [own_model(runs[0])], dataset, recipe, out=out, fractions=[record.data.fraction], seeds=list(seeds),
-        test_fraction=record.data.test_fraction, resample=resampled, jobs=1,
-    )  # fmt: skip
-    events = execute(plan)
-    for _ in events:
-        if monotonic() > until:
-            events.close()  # type: ignore[attr-defined]
-            raise NotAsked("the time is over (--time-limit)")
+    plans = [(recipe, list(seeds))]
+    if len({run.record.recipe.get("split_seed") for run in runs}) > 1:
+        # --resample, seed by seed: no plan has that with a share of the test images, and old records may.
+        plans = [(recipe.but(seed=seed, split_seed=seed), [seed]) for seed in seeds]
+    for number, (one, some) in enumerate(plans):
+        plan = make_plan(
+            [own_model(runs[0])], dataset, one, out=out / str(number), fractions=[record.data.fraction],
+            seeds=some, test_fraction=record.data.test_fraction, jobs=1,
+        )  # fmt: skip
+        events = execute(plan)
+        for _ in events:
+            if monotonic() > until:
+                events.close()  # type: ignore[attr-defined]
+                raise NotAsked("the time is over (--time-limit)")
     new = load_results(out)
     finished = tuple(run for run in new.runs if run.done)
     if not finished:
