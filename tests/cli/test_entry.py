@@ -9,10 +9,13 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from nablab.cli import app, main
+from nablab.cli.options import OutputOptions
 from nablab.cli.recipe_options import HELP, RecipeOptions, given
 from nablab.training.recipe import PRESETS, Recipe
 
@@ -98,6 +101,13 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["compare", "--seeds", "1.5"], "not a whole number"),
         (["compare", "mlp", "--epochs", "1.5"], "--epochs 1.5: '1.5' is not a whole number"),
         (["reproduce", "--seeds", "2.5"], "not a whole number"),
+        (["check", "mlp", "--seed", "0.5"], "not a whole number"),
+        (["ladder", "mlp", "--steps", "2.5"], "not a whole number"),
+        (["data", "show", "digits", "--examples", "2.5"], "not a whole number"),
+        (["data", "show", "digits", "--size", "8.5"], "--size 8.5: '8.5' is not a whole number"),
+        (["data", "prepare", "photos", "--size", "8.5"], "not a whole number"),
+        (["data", "check", "digits", "--size", "8.5"], "not a whole number"),
+        (["verify", "delivery.ipynb", "--sample", "2.5"], "not a whole number"),
         (["compare", "lenett"], "lenet"),
         (["compare", "lenet", "--data", "fashon-mnist"], "fashion-mnist"),
         (["compare", "lenet", "--data", "digits"], "layer 4 (50C5p0)"),
@@ -189,7 +199,6 @@ def test_what_is_to_be_written_is_written_also_when_nobody_reads(
 ) -> None:
     import nablab
     from nablab.cli.compare import finish
-    from nablab.cli.options import OutputOptions
 
     folder = shutil.copytree(digits_results, tmp_path / "results")
     read, write = os.pipe()
@@ -198,6 +207,37 @@ def test_what_is_to_be_written_is_written_also_when_nobody_reads(
         monkeypatch.setattr(sys, "stdout", broken)
         assert finish(nablab.results(folder), OutputOptions(), notebook=False) == 0
     assert (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "function", "result"),
+    [
+        (["lesson", "run", "a"], "run_lessons", {"runs": [SimpleNamespace(notebook="a.ipynb", page="")]}),
+        (["reproduce"], "reproduce", {"folder": Path("runs"), "failed": 1}),
+        (["verify", "a.ipynb", "--csv", "a.csv"], "verify", {"csv": str, "html": str, "exit_code": 1}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_reader_that_leaves_before_the_last_line_changes_no_exit_code(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], function: str, result: dict[str, object]
+) -> None:
+    import nablab
+
+    read, write = os.pipe()
+    readers = [read]
+    show = OutputOptions.show
+
+    def show_and_leave(self: OutputOptions, shown: Any, document: object) -> None:
+        show(self, shown, document)
+        if readers:
+            os.close(readers.pop())
+
+    done = SimpleNamespace(document=dict, ok=False, **result)
+    monkeypatch.setattr(nablab, function, lambda *_, **__: done)
+    monkeypatch.setattr(OutputOptions, "show", show_and_leave)
+    with open(write, "w", encoding="utf-8") as left:
+        monkeypatch.setattr(sys, "stdout", left)
+        assert main(words) == 1
 
 
 def test_a_closed_stdout_is_no_traceback(tmp_path: Path) -> None:

@@ -73,7 +73,12 @@ def test_runs_are_listed_shown_and_deleted(
     states = {Path(row["run"]).name: row["status"] for row in document(capsys, "runs", "list", str(folder))}
     assert states.pop("mlp-f1-s0") == "unreadable"
     assert set(states.values()) == {"done"}
-    assert document(capsys, "runs", "delete", run) == {"deleted": [run]}
+    assert main(["runs", "delete", run, str(folder / "gone")]) == 2
+    assert "nothing was deleted" in capsys.readouterr().err
+    with RunFolder(damaged.parent).lock():
+        assert main(["runs", "delete", run, str(damaged.parent)]) == 2
+    assert "a process works on" in capsys.readouterr().err
+    assert document(capsys, "runs", "delete", run, f"{run}/") == {"deleted": [run]}
     assert len(document(capsys, "runs", "list", str(folder))) == 4
 
 

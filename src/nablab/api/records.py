@@ -59,16 +59,23 @@ def show_run(folder: str | Path) -> TrainedRun:
     return TrainedRun(single_run(folder))
 
 
-def delete_run(folder: str | Path) -> None:
-    """Remove a run's folder with all that it holds.
+def delete_run(*folders: str | Path) -> None:
+    """Remove the folders of runs with all that they hold; where one of them is refused, none.
 
     Raises:
-        UserError: there is no run in the folder itself, or a process works on it.
-        NablabError: it cannot be removed.
+        UserError: there is no run in a folder itself, or a process works on it.
+        NablabError: one cannot be removed.
     """
-    from nablab.runs.store import RunFolder
+    from nablab.runs.store import RECORD, RunFolder
 
-    RunFolder(folder).delete()
+    runs = list(dict.fromkeys(map(RunFolder, folders)))
+    for run in runs:
+        if not run.exists:
+            raise UserError(f"no run in {run.path} (it has no {RECORD}); nothing was deleted")
+        if run.is_live:
+            raise UserError(f"a process works on {run.path}; nothing was deleted")
+    for run in runs:
+        run.delete()
 
 
 def single_run(folder: str | Path) -> Path:

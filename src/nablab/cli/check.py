@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nablab.cli.options import DataOptions, OutputOptions
+from nablab.cli.options import DataOptions, OutputOptions, read_whole
 
 
 def check(
@@ -14,7 +14,9 @@ def check(
     /,
     *,
     images: DataOptions = DataOptions(),  # noqa: B008
-    seed: Annotated[int, Parameter(help="Draws the problem, and the entries looked at. [0]")] = 0,
+    seed: Annotated[
+        int, Parameter(help="Draws the problem, and the entries looked at. [0]", converter=read_whole)
+    ] = 0,
     output: OutputOptions = OutputOptions(),  # noqa: B008
 ) -> int:
     """Hold a gradient against central differences; 1 when it is wrong."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nablab.cli.options import DataOptions, OutputOptions
+from nablab.cli.options import DataOptions, OutputOptions, read_whole
 
 
 def ladder(
@@ -14,11 +14,11 @@ def ladder(
     /,
     *,
     against: Annotated[str | None, Parameter(help="Your own loss, as file.py:function.")] = None,
-    steps: Annotated[int, Parameter(help="Steps that are compared. [5]")] = 5,
+    steps: Annotated[int, Parameter(help="Steps that are compared. [5]", converter=read_whole)] = 5,
     lr: Annotated[float, Parameter(help="Learning rate. [0.1]")] = 0.1,
-    batch_size: Annotated[int, Parameter(help="Images a step. [64]")] = 64,
+    batch_size: Annotated[int, Parameter(help="Images a step. [64]", converter=read_whole)] = 64,
     images: DataOptions = DataOptions(),  # noqa: B008
-    seed: Annotated[int, Parameter(help="Draws the weights and the batches. [0]")] = 0,
+    seed: Annotated[int, Parameter(help="Draws the weights and the batches. [0]", converter=read_whole)] = 0,
     output: OutputOptions = OutputOptions(),  # noqa: B008
 ) -> int:
     """Train one network in several ways and compare every step; 1 when they differ."""

@@ -43,5 +43,5 @@ def leaderboard(
     output.show(board, board.document() | ({"written": written} if written else {}))
     if not output.json:
         for what, where in written.items():
-            print(f"{what:<9} {where}")
+            output.show(f"{what:<9} {where}", {})
     return 0

@@ -72,5 +72,5 @@ def run(
     output.show(done, done.document())
     if not output.json:
         for lab in done.runs:
-            print(f"notebook  {lab.notebook}" + (f"\npage      {lab.page}" if lab.page else ""))
+            output.show(f"notebook  {lab.notebook}" + (f"\npage      {lab.page}" if lab.page else ""), {})
     return 0 if done.ok else 1

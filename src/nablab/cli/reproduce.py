@@ -54,5 +54,5 @@ def reproduce(
     done = nablab.reproduce(data, **asked, progress=not output.quiet)
     output.show(done, done.document())
     if not output.json:
-        print(f"\npage      {done.folder / 'index.md'}")
+        output.show(f"\npage      {done.folder / 'index.md'}", {})
     return 1 if done.failed else 0

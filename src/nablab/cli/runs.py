@@ -50,11 +50,11 @@ def delete(
     *runs: Annotated[Path, Parameter(help="The folders of runs.")],
     output: OutputOptions = OutputOptions(),  # noqa: B008
 ) -> None:
-    """Delete runs with everything in their folders."""
+    """Delete runs with everything in their folders; where one of them is refused, none."""
     import nablab
 
     if not runs:
         raise UserError("which runs? nablab runs list shows them")
-    for run in runs:
-        nablab.delete_run(run)
-    output.show("\n".join(f"deleted {run}" for run in runs), {"deleted": [str(run) for run in runs]})
+    nablab.delete_run(*runs)
+    names = list(dict.fromkeys(map(str, runs)))
+    output.show("\n".join(f"deleted {name}" for name in names), {"deleted": names})

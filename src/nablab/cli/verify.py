@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from nablab.cli.options import OutputOptions, option
+from nablab.cli.options import OutputOptions, option, read_whole
 from nablab.errors import UserError
 
 HELD = Group("What it is held against", sort_key=1)
@@ -28,7 +28,9 @@ def verify(
         Path | None, option(HELD, "The run records. [what the notebook reads, beside it]")
     ] = None,
     data: Annotated[str | None, option(HELD, "The images, where they are no known source.")] = None,
-    sample: Annotated[int | None, option(HELD, "Ask each model about so many test images. [all]")] = None,
+    sample: Annotated[
+        int | None, option(HELD, "Ask each model about so many test images. [all]", converter=read_whole)
+    ] = None,
     no_pictures: Annotated[bool, option(HELD, "Do not draw matrices and curves again; faster.")] = False,
     retrain: Annotated[bool, option(WORK, "Train again, and test whether the accuracies agree.")] = False,
     run_code: Annotated[
@@ -73,5 +75,5 @@ def verify(
     output.show(done, done.document() | ({"written": written} if written else {}))
     if not output.json:
         for what, where in written.items():
-            print(f"{what:<9} {where}")
+            output.show(f"{what:<9} {where}", {})
     return done.exit_code

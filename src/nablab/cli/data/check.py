@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nablab.cli.options import OutputOptions
+from nablab.cli.options import OutputOptions, read_whole
 from nablab.errors import UserError
 
 
@@ -25,7 +25,10 @@ def check(
         float, Parameter(help="The correlation from which images are nearly the same. [0.999]")
     ] = 0.999,
     size: Annotated[
-        int | None, Parameter(help="Bring pictures to so many pixels a side. [64 where they differ]")
+        int | None,
+        Parameter(
+            help="Bring pictures to so many pixels a side. [64 where they differ]", converter=read_whole
+        ),
     ] = None,
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None,
     group: Annotated[str | None, Parameter(help="Keep pictures together whose names match alike.")] = None,

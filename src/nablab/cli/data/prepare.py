@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nablab.cli.options import OutputOptions
+from nablab.cli.options import OutputOptions, read_whole
 
 
 def prepare(
@@ -18,7 +18,9 @@ def prepare(
     /,
     *,
     out: Annotated[Path | None, Parameter(help="Folder for the arrays, which --data then takes.")] = None,
-    size: Annotated[int | None, Parameter(help="Bring pictures to so many pixels a side.")] = None,
+    size: Annotated[
+        int | None, Parameter(help="Bring pictures to so many pixels a side.", converter=read_whole)
+    ] = None,
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None,
     group: Annotated[
         str | None, Parameter(help="Keep pictures together whose names match this pattern alike.")

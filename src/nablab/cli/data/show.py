@@ -8,19 +8,23 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nablab.cli.options import OUTPUT, OutputOptions, option
+from nablab.cli.options import OUTPUT, OutputOptions, option, read_whole
 
 
 def show(
     name: Annotated[str, Parameter(help="A known name, a folder or a file.")],
     /,
     *,
-    examples: Annotated[int, Parameter(help="Images of each class; 0 draws none. [8]")] = 8,
+    examples: Annotated[
+        int, Parameter(help="Images of each class; 0 draws none. [8]", converter=read_whole)
+    ] = 8,
     augment: Annotated[
         str, Parameter(help="Draw each example augmented, too: 'flip,shift:2,crop:0.6,rotate:10'.")
     ] = "",
-    seed: Annotated[int, Parameter(help="Of the augmentation. [0]")] = 0,
-    size: Annotated[int | None, Parameter(help="Bring pictures to so many pixels a side.")] = None,
+    seed: Annotated[int, Parameter(help="Of the augmentation. [0]", converter=read_whole)] = 0,
+    size: Annotated[
+        int | None, Parameter(help="Bring pictures to so many pixels a side.", converter=read_whole)
+    ] = None,
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None,
     group: Annotated[
         str | None, Parameter(help="Keep pictures together whose names match this pattern alike.")
