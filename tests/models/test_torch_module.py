@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 import torch
@@ -195,6 +196,47 @@ class Returns(nn.Module):
 def test_modules_that_cannot_be_trained(module: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         check_module(module, SHAPE, 5, "Net")
+
+
+class Auxiliary(Returns):
+    """Another result in training mode than in evaluation mode."""
+
+    def forward(self, x: Tensor) -> object:
+        scores = self.linear(x.flatten(1))
+        return self.result(scores) if self.training else scores
+
+
+def failing(scores: Tensor) -> object:
+    raise RuntimeError("two images are too few")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Returns(lambda y: y.detach()), "Net returns logits that no gradient comes back from"),
+        (Returns(lambda y: torch.tensor(y.tolist())), "Net returns logits that no gradient comes back from"),
+        (Auxiliary(lambda y: (y, y)), r"Net in training mode returns tuple .* logits of shape \(N, 5\)"),
+        (Auxiliary(lambda y: y[:1]), r"Net in training mode returns float32 of shape \(1, 5\)"),
+        (Auxiliary(lambda y: None), "Net in training mode returns NoneType"),
+    ],
+)
+@pytest.mark.parametrize("around", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_what_only_training_would_show(
+    module: nn.Module, message: str, around: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with around():
+        check_module(Returns(lambda y: y), SHAPE, 5, "Net")
+        with pytest.raises(UserError, match=message):
+            check_module(module.eval(), SHAPE, 5, "Net")
+
+
+def test_the_trial_in_training_leaves_no_trace() -> None:
+    check_module(Auxiliary(failing), SHAPE, 5, "Net")
+    module = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout(), nn.Flatten(), nn.Linear(144, 5))
+    chance = torch.get_rng_state()
+    check_module(module, SHAPE, 5, "Net")
+    assert int(module[0].num_batches_tracked) == 0
+    assert torch.equal(torch.get_rng_state(), chance)
 
 
 def test_a_module_that_can_be_trained_is_left_as_it_was() -> None:

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nablab.errors import UserError
 from nablab.models.model import LayerRow
 from nablab.models.module_graph import trace_graph
-from nablab.models.trial import TRIAL, Shape, at_rest, trial_batch
+from nablab.models.trial import TRIAL, Shape, at_rest, in_training, trial_batch
 
 __all__ = ["check_module", "describe", "trace_graph"]
 
@@ -20,13 +20,15 @@ __all__ = ["check_module", "describe", "trace_graph"]
 def check_module(module: object, input_shape: Shape, classes: int, name: str) -> nn.Module:
     """The module itself, once it has shown on two images, and on one, that it returns logits (N, classes).
 
-    One alone is what a prediction is timed on, and what code that squeezes its output goes wrong on.
+    One alone is what a prediction is timed on, and what code that squeezes its output goes wrong on. A copy
+    shows on two what it returns in training.
 
     Args:
         name: what to call it in errors.
 
     Raises:
-        UserError: not a module, no numbers to train, another shape, probabilities in place of logits.
+        UserError: not a module, no numbers to train, another shape, probabilities in place of logits,
+            logits that no gradient comes back from.
         Exception: whatever the module's own code raises.
     """
     if not isinstance(module, nn.Module):
@@ -37,10 +39,17 @@ def check_module(module: object, input_shape: Shape, classes: int, name: str) ->
             _check_scores(module(images), len(images), input_shape, classes, name)
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise UserError(f"{name} has no parameter to train")
+    for scores in in_training(module, input_shape):
+        learned = _check_scores(scores, TRIAL, input_shape, classes, f"{name} in training mode")
+        if not learned.requires_grad:
+            raise UserError(
+                f"{name} returns logits that no gradient comes back from, so that it cannot learn; leave out "
+                "what cuts them off in its forward: detach(), no_grad(), .data, NumPy"
+            )
     return module
 
 
-def _check_scores(scores: object, images: int, input_shape: Shape, classes: int, name: str) -> None:
+def _check_scores(scores: object, images: int, input_shape: Shape, classes: int, name: str) -> Tensor:
     wanted = f"logits of shape (N, {classes})"
     if not isinstance(scores, Tensor):
         raise UserError(
@@ -53,6 +62,7 @@ def _check_scores(scores: object, images: int, input_shape: Shape, classes: int,
         )
     if bool((scores >= 0).all() and ((scores.sum(1) - 1).abs() < 1e-4).all()):
         raise UserError(f"{name} returns probabilities; leave out its softmax, so that it returns {wanted}")
+    return scores
 
 
 def describe(module: nn.Module, input_shape: Shape) -> tuple[LayerRow, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
@@ -40,3 +41,21 @@ def trial_batch(module: nn.Module, input_shape: Shape) -> Tensor:
     first = next(module.parameters(), None)
     values = torch.linspace(-1, 1, TRIAL * math.prod(input_shape)).view(TRIAL, *input_shape)
     return values if first is None else values.to(first.device)
+
+
+def in_training(module: nn.Module, input_shape: Shape) -> tuple[object, ...]:
+    """What a copy of the module returns for two images in training mode, with gradients.
+
+    Nothing where its code fails there, since two images may be too few for it: training tells that.
+    """
+    first = next(module.parameters(), None)
+    devices = [first.device] if first is not None and first.is_cuda else []
+    with (
+        suppress(Exception),
+        torch.random.fork_rng(devices),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        copied = copy.deepcopy(module).train()
+        return (copied(trial_batch(copied, input_shape)),)
+    return ()
