@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import nablab
 from nablab.analysis.results import load_results
 from nablab.errors import NablabError, UserError
 from nablab.models.model import SourceFile
-from nablab.report.notebook import _data_expression, make_notebook, source_files, write_notebook
+from nablab.report.notebook import _data_expression, _relative, make_notebook, source_files, write_notebook
 from nablab.report.notebook_cells import Cell, Material, cells
 from nablab.report.notebook_pictures import data_figure
 from nablab.report.notebook_run import execute, machine_paths, scrub
@@ -140,6 +139,12 @@ def test_every_code_cell_is_python(folder):
                 ast.parse("\n".join(line for line in cell.source.splitlines() if not line.startswith("%")))
 
 
+def test_the_title_shows_the_data_s_name_as_it_is(folder):
+    view = replace(material(folder).view, title="my_*photos*_[x](y) &lt;")
+    title = cells(material(folder, view=view))[0].source.splitlines()[0]
+    assert title == r"# my\_\*photos\*\_\[x\](y) \&lt;"
+
+
 def test_training_inside_comes_before_anything_reads_its_results(folder):
     training = {"models": ["lenet"], "seeds": 2, "optimizer": "sgd", "out": "x"}
     sources = [cell.source for cell in cells(material(folder, data="nablab.load('x')", training=training))]
@@ -166,7 +171,8 @@ def test_a_user_s_file_is_shown_where_it_is_what_was_trained(factory, tmp_path):
 
 
 @pytest.mark.parametrize("place", ['Anna\'s "best" pictures', "back\\slash", "~/photos", "Digits"])
-def test_data_is_loaded_again_whatever_its_place_is_called(folder, monkeypatch, place):
+def test_data_is_loaded_again_whatever_its_place_is_called(folder, tmp_path, monkeypatch, place):
+    monkeypatch.setenv("HOME", str(tmp_path))
     view = comparison_view(load_results(folder))
     asked = []
 
@@ -179,8 +185,38 @@ def test_data_is_loaded_again_whatever_its_place_is_called(folder, monkeypatch, 
     experiment = Experiment(data={"name": place} | options)
     written = _data_expression(view, experiment, Path.cwd(), needed=False)
     eval(written, {"nablab": SimpleNamespace(load=load)})
-    there = os.path.relpath(Path(place).expanduser(), Path.cwd()) if place.startswith("~") else place
-    assert asked == [(place, options), (there, options)]
+    assert asked == [(place, options), (place, options)]
+
+
+def test_no_path_leads_through_the_folders_above_the_home(factory, folder, tmp_path, monkeypatch):
+    home = tmp_path / "home" / "anna"
+    monkeypatch.setenv("HOME", str(home))
+    (home / "code").mkdir(parents=True)
+    code = home / "code" / "my_net.py"
+    code.write_text("import torch\n\n\nclass MyNet(torch.nn.Module): ...\n")
+    digest = sha256(code.read_bytes()).hexdigest()
+    own = replace(factory.OWN, source_file=SourceFile(str(code), digest), reference=f"{code}:MyNet")
+    results = load_results(factory.write_comparison(home / "results", [own], seeds=(0,)))
+    experiment = Experiment(data={"name": str(home / "photos")})
+    view = comparison_view(results)
+    given = SimpleNamespace(fingerprint=view.data.fingerprint)
+    monkeypatch.setattr("nablab.data.load", lambda *_, **__: given)
+
+    def named(beside):
+        files = source_files(results, beside)
+        data = _data_expression(view, experiment, beside, needed=False)
+        return data, files["MyNet"], _relative(home / "results", beside)
+
+    assert named(home / "hand in") == ('nablab.load("../photos")', "../code/my_net.py", "../results")
+    away = ('nablab.load("~/photos")', "~/code/my_net.py", "~/results")
+    assert named(tmp_path / "elsewhere") == away
+    assert len(nablab.results(away[2]).results.runs) == 1
+    (shown,) = [
+        cell.source
+        for cell in cells(Material(view, away[2], "", {"MyNet": away[1]}, {}))
+        if "print(" in cell.source
+    ]
+    exec(f"from pathlib import Path\n{shown}")
 
 
 def test_a_failing_cell_is_named_and_nothing_is_written(tmp_path):

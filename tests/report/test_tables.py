@@ -6,11 +6,12 @@ import csv
 import io
 import re
 from dataclasses import replace
+from html import escape
 
 import pytest
 
 from nablab.analysis.results import load_results
-from nablab.report.tables import markdown_table, to_csv, to_latex, to_markdown
+from nablab.report.tables import markdown_table, markdown_text, to_csv, to_latex, to_markdown
 from nablab.report.view import comparison_view
 
 
@@ -56,6 +57,14 @@ def test_markdown_says_the_answer_and_escapes_names(odd_view):
     text = to_markdown(odd_view)
     assert "Use my\\_net&co,50%: it gets" in text
     assert "a\\|b\\_{c} \\$x\\$ \\#1 \\~ ^ \\\\ \\<i\\> \\*b\\* \\`c\\`" in text
+
+
+def test_markdown_shows_every_name_as_it_is():
+    from markdown_it import MarkdownIt
+
+    for name in ("&lt;", "&#60;", "&amp;lt;", "R&D", "a & b;", "&nbsp;x;", "my_net\\&copy;"):
+        assert escape(name, quote=False) in MarkdownIt().renderInline(markdown_text(name))
+    assert markdown_text("R&D, a & b;") == "R&D, a & b;"
 
 
 def test_markdown_table_aligns_the_first_column_to_the_left():

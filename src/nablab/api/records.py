@@ -19,6 +19,7 @@ def results(folder: str | Path) -> Comparison:
     """
     from nablab.runs.store import find_runs
 
+    folder = Path(folder).expanduser()  # `~`: a notebook far from its results names them so
     find_runs(folder)
     return Comparison(folder)
 

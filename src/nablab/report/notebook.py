@@ -25,8 +25,9 @@ _NOT_ARGUMENTS = ("seed", "threads")
 def write_notebook(folder: Path | str, path: Path | str, train: bool = False) -> None:
     """Write the executed notebook of a comparison.
 
-    It finds its records by a path relative to itself, so the two may move together. Cells are numbered from
-    1, outputs are inside, nothing in it names this machine's folders.
+    It finds its records by a path relative to itself, so the two may move together; or, from outside of the
+    user's home, by one from `~`. Cells are numbered from 1, outputs are inside, nothing in it names this
+    machine's folders.
 
     Args:
         folder: of the results.
@@ -158,4 +159,8 @@ def _moved(reference: str, beside: Path) -> str:
 
 
 def _relative(path: Path, start: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), start.resolve())).as_posix()
+    """A path from `start`; from `~` where it would lead from outside into the user's home, by its name."""
+    path, start, home = path.resolve(), start.resolve(), Path.home().resolve()
+    if path.is_relative_to(home) and not start.is_relative_to(home):
+        return (Path("~") / path.relative_to(home)).as_posix()
+    return Path(os.path.relpath(path, start)).as_posix()

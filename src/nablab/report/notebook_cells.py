@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nablab.report.tables import markdown_text
 from nablab.report.view_types import ComparisonView, SectionView
 from nablab.report.words import share
 
@@ -25,9 +26,9 @@ class Material:
 
     Attributes:
         view: of the records.
-        results: their folder, relative to the notebook.
+        results: their folder, as the notebook names it: relative to itself, or by `~`.
         data: the expression that loads the images again, e.g. `nablab.load("digits")`; or empty.
-        source_files: label of a user's module -> its file, relative to the notebook, where it is as it was.
+        source_files: label of a user's module -> its file, named alike, where it is as it was.
         training: the arguments of `nablab.compare` that train inside the notebook; empty to read the records.
     """
 
@@ -79,7 +80,7 @@ def _opening(material: Material) -> Iterator[Cell]:
         else f"Every number below is read from the run records in `{material.results}` when a cell runs"
     )
     yield _text(
-        f"# {material.view.title}\n\nModels: {names}.\n\n{source}. "
+        f"# {markdown_text(material.view.title)}\n\nModels: {names}.\n\n{source}. "
         "Blocks marked ✍ are for you to fill: what the numbers mean is yours to explain."
     )
     yield _code(
@@ -146,7 +147,8 @@ def _module(material: Material, section: SectionView) -> Iterator[Cell]:
     path = material.source_files.get(section.label)
     if path is not None:
         name = section.reference.rpartition(":")[2]
-        yield _code(f"print(Path({quoted(path)}).read_text())")
+        home = ".expanduser()" if path.startswith("~") else ""
+        yield _code(f"print(Path({quoted(path)}){home}.read_text())")
         yield _code(*_inspected(quoted(f"{path}:{name}"), material.view))
         yield _code("SVG(network.svg)")
         return

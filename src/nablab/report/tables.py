@@ -110,6 +110,7 @@ def markdown_text(text: str) -> str:
     """
     for character in "\\`*_<>[]|$~#":
         text = text.replace(character, "\\" + character)
+    text = re.sub(r"&(?=\w+;)", r"\\&", text)  # of an entity, as in &lt;
     return " ".join(text.split())
 
 
