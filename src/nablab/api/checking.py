@@ -204,7 +204,7 @@ def _of_network(
 def _fits(data: str | Path | Dataset | None) -> tuple[Shape, int]:
     from nablab.api.sources import load
 
-    if data is None or data == DEFAULT_DATA:
+    if data is None or (isinstance(data, str) and data == DEFAULT_DATA):
         return (1, 28, 28), 10
     dataset = load(data)
     return dataset.input_shape, len(dataset.classes)

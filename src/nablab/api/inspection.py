@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,14 +149,23 @@ def inspect(
 def _fits(data: str | Path | Dataset | None, input_shape: Shape | None, classes: int) -> tuple[Shape, int]:
     from nablab.api.sources import load
 
+    if not (isinstance(classes, Integral) and int(classes) > 0):
+        raise UserError(f"classes must be a whole number above 0, not {classes!r:.80}")
     if input_shape is not None:
         if data is not None:
             raise UserError("data and input_shape are both given; choose one")
-        return tuple(input_shape), classes
-    if data is None or data == DEFAULT_DATA:
+        return _as_shape(input_shape), int(classes)
+    if data is None or (isinstance(data, str) and data == DEFAULT_DATA):
         return (1, 28, 28), 10
     dataset = load(data)
     return dataset.input_shape, len(dataset.classes)
+
+
+def _as_shape(given: object) -> Shape:
+    sizes = tuple(given) if isinstance(given, Iterable) else ()
+    if not sizes or not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
+        raise UserError(f"input_shape must be (C, H, W), or (D,) for features, not {given!r:.80}")
+    return tuple(map(int, sizes))
 
 
 def _module(model: Model, shape: Shape, classes: int) -> Any:

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nablab.api.paths import as_path
 from nablab.api.sheet import Sheet, as_text
 from nablab.api.starts import check_same, resolved
 from nablab.errors import UserError
@@ -165,7 +166,13 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
     from nablab.runs import plan as runs
     from nablab.runs.experiment import Experiment, read_experiment
 
-    experiment = Experiment() if request.config is None else read_experiment(request.config)
+    if not isinstance(request.test_fraction, Real | None):
+        raise UserError(
+            f"test_fraction must be a number above 0, at most 1, not {request.test_fraction!r:.80}"
+        )
+    out = as_path(request.out, "out, the folder of the results,") if request.out else None
+    config = None if request.config is None else as_path(request.config, "config, an experiment.toml,")
+    experiment = Experiment() if config is None else read_experiment(config)
     named = list(request.models or experiment.models)
     models = resolved(named, request.init, default_models())
     dataset, reference = _data(request, experiment)
@@ -173,10 +180,10 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
         models,
         dataset,
         _recipe(request, experiment),
-        out=request.out or default_folder(dataset.name, [model.label for model in models]),
+        out=out or default_folder(dataset.name, [model.label for model in models]),
         fractions=_first(_several(request.fractions), experiment.fractions),
         seeds=_first(_how_many_or_which(request.seeds), experiment.seeds),
-        test_fraction=_first(request.test_fraction, experiment.test_fraction),
+        test_fraction=float(_first(request.test_fraction, experiment.test_fraction)),
         resample=_first(request.resample, experiment.resample),
         jobs=_first(request.jobs, experiment.jobs),
         budget_seconds=None if request.budget is None else read_duration(request.budget),

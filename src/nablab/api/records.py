@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nablab.api.comparison import Comparison
+from nablab.api.paths import as_path
 from nablab.api.sheet import Sheet
 from nablab.api.trained import TrainedRun
 from nablab.errors import UserError
@@ -19,7 +20,7 @@ def results(folder: str | Path) -> Comparison:
     """
     from nablab.runs.store import find_runs
 
-    folder = Path(folder).expanduser()  # `~`: a notebook far from its results names them so
+    folder = as_path(folder, "the folder of results")  # by `~` in a notebook far from them
     find_runs(folder)
     return Comparison(folder)
 
@@ -33,7 +34,7 @@ def list_runs(folder: str | Path = "runs") -> Sheet:
     from nablab.runs.store import find_runs
 
     rows = []
-    for run in find_runs(folder):
+    for run in find_runs(as_path(folder, "a folder of runs")):
         try:
             record = run.record()
         except UserError:  # `show_run` says why
@@ -69,7 +70,7 @@ def delete_run(*folders: str | Path) -> None:
     """
     from nablab.runs.store import RECORD, RunFolder
 
-    runs = list(dict.fromkeys(map(RunFolder, folders)))
+    runs = list(dict.fromkeys(RunFolder(as_path(folder, "a run's folder")) for folder in folders))
     for run in runs:
         if not run.exists:
             raise UserError(f"no run in {run.path} (it has no {RECORD}); nothing was deleted")
@@ -87,7 +88,7 @@ def single_run(folder: str | Path) -> Path:
     """
     from nablab.runs.store import find_runs
 
-    runs = find_runs(folder)
+    runs = find_runs(as_path(folder, "a run's folder"))
     if len(runs) > 1:
         raise UserError(f"{folder} holds {len(runs)} runs; name one of them, for example {runs[0].path}")
     return runs[0].path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -43,11 +44,17 @@ def load(
         UserError: unknown name, or data that cannot be used; says where and what to do.
     """
     from nablab.api.progress import work_bars
+    from nablab.data import Dataset
     from nablab.data import load as load_data
 
+    if not isinstance(name, str | os.PathLike | Dataset):
+        raise UserError(
+            f"the data is given as {type(name).__name__}; it can be a name, a path, or what "
+            "nablab.make_dataset makes of arrays"
+        )
     with work_bars(show=progress) as tell:
         dataset = load_data(name, size=size, color=color, group=group, progress=tell)
-    if isinstance(name, str | Path):
+    if not isinstance(name, Dataset):
         options = {"size": size, "color": color, "group": group}
         given = {option: value for option, value in options.items() if value is not None}
         _LOADED[dataset] = DataReference(str(name), given)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nablab.api.comparison import Comparison
+from nablab.api.paths import as_path
 from nablab.api.planning import Request, as_list, make_plan
 from nablab.api.trained import TrainedRun
 from nablab.errors import UserError
@@ -127,6 +128,7 @@ def resume(
     from nablab.models.reference import resolve_all
     from nablab.runs.plan import read_plan
 
+    folder = as_path(folder, "a comparison's folder")
     plan = read_plan(folder, dataset=dataset, models=resolve_all(list(models)) if models else ())
     _run(plan, resume=True, progress=progress)
     return Comparison(folder)
@@ -143,6 +145,7 @@ def add_to(
     from nablab.models.reference import resolve_all
     from nablab.runs.plan import extend_plan, read_plan
 
+    folder = as_path(folder, "a comparison's folder")
     plan = extend_plan(read_plan(folder, dataset=dataset), resolve_all(list(models)))
     _run(plan, resume=True, progress=progress)
     return Comparison(folder)
