@@ -209,6 +209,15 @@ def test_what_is_to_be_written_is_written_also_when_nobody_reads(
     assert (folder / "report.html").exists()
 
 
+def test_windows_is_told_about_wsl(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    code, out, err = run(capsys, "inspect")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "WSL" in err
+
+
 @pytest.mark.parametrize(
     ("words", "function", "result"),
     [

@@ -119,6 +119,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
     _prepare_streams()
+    if sys.platform == "win32":  # what holds folders and watches processes is not there
+        return _fail("nablab runs on Linux and macOS; on Windows, install and run it inside of WSL", 2)
     try:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
