@@ -107,6 +107,79 @@ def test_a_false_number_in_prose(delivery, check, sentence, named):
     assert finding.where.startswith("cell ")
 
 
+def shown(kind, **data):
+    mimes = {"plain": "text/plain", "html": "text/html", "markdown": "text/markdown"}
+    return {
+        "output_type": kind, "metadata": {}, "data": {mimes[name]: text for name, text in data.items()},
+    } | ({"execution_count": None} if kind == "execute_result" else {})  # fmt: skip
+
+
+HTML = "<IPython.core.display.HTML object>"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        shown(
+            "display_data", plain=HTML, html="<style>p{}</style><p>The <b>mlp</b> reaches\n99.1&nbsp;%</p>"
+        ),
+        shown("display_data", plain="<__main__.A object at 0x7f00>", html="<li>The mlp reaches 99.1 %"),
+        shown("display_data", plain="'I see: the mlp reaches 99.1 %'"),
+        {"output_type": "stream", "name": "stdout", "text": "The mlp reaches 99.1 %"},
+    ],
+)
+@pytest.mark.parametrize("source", ["import nablab", COSTS])
+def test_a_false_number_in_what_a_cell_says(delivery, check, source, output):
+    add_output(delivery, source, output)
+    (finding,) = only(check(delivery), "number")
+    assert "mlp: accuracy 99.1 %" in finding.message
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        shown("display_data", plain=HTML, html="<p><progress value='1' max='4'></progress> mlp, 25 %</p>"),
+        shown("display_data", plain=HTML, html="<p><small>4 of 4 runs in 12 h</small></p>"),
+        shown("display_data", plain=HTML, html="<svg><text>mlp 25 %</text></svg><h2>mlp, 25 %</h2>"),
+        shown("display_data", plain=HTML, html="<p>The mlp has 7.5 · 10<sup>3</sup> parameters</p>"),
+        shown("display_data", plain=HTML, html="<p>The mlp has <s>12</s> 7,510 parameters"),
+        shown("display_data", plain="   a\n0  1", html="<p>mlp, 25 %</p>"),
+        shown("display_data", plain="('mlp 25 %', 3)"),
+        shown("display_data", plain="'mlp 25 %"),
+    ],
+)
+def test_what_is_no_sentence_of_a_person_accuses_nobody(delivery, check, output):
+    add_output(delivery, 'view.section("mlp")', output)
+    assert check(delivery).findings == ()
+
+
+def add_output(delivery, source, output):
+    def add(cells):
+        cell = next(c for c in code_cells(cells) if source in "".join(c["source"]))
+        cell["outputs"].append(output)
+
+    delivery.edit(add)
+
+
+def test_a_text_beside_a_table_does_not_hide_it(delivery, check):
+    assert not any("anybody" in note for note in check(delivery).notes)
+    add_output(delivery, "tables.recipe(view)", shown("display_data", markdown="What we trained by."))
+    delivery.replace_output("tables.recipe(view)", "| epochs | 2 |", "| epochs | 20 |")
+    verdict = check(delivery)
+    (finding,) = only(verdict, "number")
+    assert "tables.recipe: epochs, value: 20; recomputed 2" in finding.message
+    assert not any("anybody" in note for note in verdict.notes)
+
+
+def test_a_table_that_cannot_be_told_apart_is_named(delivery, check):
+    where = delivery.replace_output("tables.recipe(view)", "value", "worth")
+    verdict = check(delivery)
+    assert verdict.findings == ()
+    (note,) = [note for note in verdict.notes if "anybody" in note]
+    assert note.startswith(where)
+    assert note.endswith("what tables.recipe shows")
+
+
 def test_exchanged_matrices(delivery, check):
     def exchange(cells):
         a, b = [cell for cell in cells if "plots.confusion_figure" in "".join(cell["source"])]

@@ -16,7 +16,7 @@ from nablab.grading.evidence import Evidence
 from nablab.grading.explanations import find_answers, find_named
 from nablab.grading.images import check_same_data, find_images
 from nablab.grading.marking import mark, missing_pieces
-from nablab.grading.notebook import Notebook, Output, folders_named, read_notebook
+from nablab.grading.notebook import Notebook, folders_named, read_notebook
 from nablab.grading.order import check_order
 from nablab.grading.outline import Names, Place, outline
 from nablab.grading.pictures import check_pictures
@@ -224,10 +224,7 @@ def _compare(place: Place, truths: Truths) -> Compared:
     names = Names(truths.results.labels)
     known = check_shown(place, truths)
     if known is not None:
-        others = [output for output in place.cell.outputs if "text/html" in output.texts]
-        if known.unknown:
-            others.append(Output("stream", {"text/plain": known.unknown}))
-        place = replace(place, cell=replace(place.cell, outputs=tuple(others)))
+        place = replace(place, cell=replace(place.cell, outputs=known.rest))
     tables, prose = check_tables(place, truths, names), check_prose(place, truths, names)
     parts = [part for part in (known, tables, prose) if part is not None]
     return Compared(

@@ -6,14 +6,24 @@ hoped for. In doubt nothing is said: a wrong accusation is worse than a number t
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 from nablab.grading.claims import Claim
+from nablab.grading.notebook import Output
 from nablab.grading.outline import Names, Place
 from nablab.grading.shown import Compared
-from nablab.grading.texts import LONGEST, Quantity, plain_markdown, quantities, with_units
+from nablab.grading.texts import (
+    LONGEST,
+    Quantity,
+    html_paragraphs,
+    plain_markdown,
+    quantities,
+    with_units,
+)
 from nablab.grading.truths import Truths
 from nablab.grading.verdict import Finding
 
@@ -55,9 +65,16 @@ _LONGEST_SENTENCE = 2000
 #: Between paragraphs, and before items of lists, headings and rows of tables; also inside of quotations.
 _BREAK = re.compile(r"\n[ \t]*(?:>[ \t]*)?\n|\n(?=[ \t]*>?[ \t]*(?:[-*#|]|\d+\.))")
 
+#: How `HTML(...)`, and what has a `_repr_html_` but no `repr`, shows as text: no pandas, none of nablab's.
+_OBJECT = re.compile(r"<[\w.<>]+ object( at 0x[0-9a-fA-F]+)?>")
+#: What nablab shows in a notebook's cell while it works, and at the end.
+_PROGRESS = re.compile(
+    r"<p>(<progress[^>]*></progress>(?!.*<p).*|<small>\d+ of \d+ runs in [^<]*</small>)</p>", re.DOTALL
+)
+
 
 def check_prose(place: Place, truths: Truths, names: Names) -> Compared:
-    """Hold the sentences of a Markdown cell, and what a cell printed, against the redone runs."""
+    """Hold the sentences of a Markdown cell, and those that a cell puts out, against the redone runs."""
     findings, numbers = [], 0
     for paragraph in _paragraphs(place):
         for claim in _claims(paragraph, place, truths, names):
@@ -69,16 +86,31 @@ def check_prose(place: Place, truths: Truths, names: Names) -> Compared:
 
 def _paragraphs(place: Place) -> Iterator[str]:
     texts = [place.cell.source] if place.cell.kind != "code" else []
-    texts += [
-        out.texts["text/plain" if out.kind == "stream" else "text/markdown"]
-        for out in place.cell.outputs
-        if out.kind == "stream" or "text/markdown" in out.texts
-    ]
+    texts += [_said(output) for output in place.cell.outputs]
     for text in texts:
         for paragraph in _BREAK.split(text[:LONGEST]):
             bare = re.sub(r"^\s*>+", "", paragraph, flags=re.MULTILINE)
             if not bare.lstrip().startswith(("#", "|")):
                 yield plain_markdown(bare.replace("`", "\0")).replace("\0", "`")
+
+
+def _said(output: Output) -> str:
+    """What an output says in sentences: a stream, Markdown, HTML that a person wrote, or a string."""
+    plain = output.texts.get("text/plain", "")
+    if output.kind == "stream":
+        return plain
+    if output.kind == "error":
+        return ""
+    if "text/markdown" in output.texts:
+        return output.texts["text/markdown"]
+    page = output.texts.get("text/html", "")
+    if _OBJECT.fullmatch(plain) and page and not _PROGRESS.fullmatch(page):
+        return "\n\n".join(html_paragraphs(page))
+    if not page and plain.startswith(("'", '"')) and len(plain) <= LONGEST:
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            value = ast.literal_eval(plain)
+            return value if isinstance(value, str) else ""
+    return ""
 
 
 def _claims(paragraph: str, place: Place, truths: Truths, names: Names) -> Iterator[Claim]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nablab.grading.notebook import Cell, tree_of
+from nablab.grading.notebook import Cell, Output, tree_of
 from nablab.grading.outline import Place
 from nablab.grading.texts import markdown_tables, quantities
 from nablab.grading.truths import Truths
@@ -38,7 +38,7 @@ class Compared:
     numbers: int  #: that were looked at
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
-    unknown: str = ""  #: lines that this version words otherwise: to be read as anybody's
+    rest: tuple[Output, ...] = ()  #: what else the cell shows, or words otherwise: to be read as anybody's
 
 
 @dataclass(frozen=True)
@@ -95,23 +95,23 @@ def _fraction(call: Call, view: ComparisonView) -> float | None:
 def check_shown(place: Place, truths: Truths) -> Compared | None:
     """Hold the outputs of a cell of nablab's against what they should be; None for other cells.
 
-    Another version may have worded a line, or a text in a table, otherwise: that is no finding.
+    Another version may have worded a line, or a text in a table, otherwise: that is no finding. Nor are
+    tables with other columns, or more of them than calls: a note says so, and they are read as anybody's.
     """
-    wanted = [(call, expected(call, place, truths)) for call in calls_of(place.cell, "tables")]
-    if not wanted or any(text is None for _, text in wanted):
+    calls = calls_of(place.cell, "tables")
+    wanted = [(call, text) for call in calls if (text := expected(call, place, truths)) is not None]
+    given = [output for output in place.cell.outputs if "text/markdown" in output.texts]
+    if not wanted or not given:
         return None
-    given = [out.texts["text/markdown"] for out in place.cell.outputs if "text/markdown" in out.texts]
-    if len(given) != len(wanted):
-        return None
-    if any(_columns(text or "") != _columns(said) for (_, text), said in zip(wanted, given, strict=True)):
-        return None  # another version's tables: they are read as anybody's
+    pairs = _pairs(wanted, given) if len(wanted) == len(calls) else []
     numbers, findings, unknown = 0, [], []
-    for (call, text), said in zip(wanted, given, strict=True):
+    for call, text, output in pairs:
+        said = output.texts["text/markdown"]
         numbers += len(quantities(said))
-        for line in _cells_apart(text or "", said):
+        for line in _cells_apart(text, said):
             findings.append(Finding("number", place.cell.where, f"tables.{call.name}: {line}"))
         for line in _lines(said):
-            alike = [truth for truth in _lines(text or "") if _words(truth) == _words(line)]
+            alike = [truth for truth in _lines(text) if _words(truth) == _words(line)]
             if not alike:
                 unknown.append(line)
             elif not any(_agree(truth, line) for truth in alike):
@@ -119,11 +119,27 @@ def check_shown(place: Place, truths: Truths) -> Compared | None:
                     f"tables.{call.name}: says {plain(line, 120)!r}; recomputed {plain(alike[0], 120)!r}"
                 )
                 findings.append(Finding("number", place.cell.where, message))
-    return Compared(numbers, tuple(findings), unknown="\n\n".join(unknown))
+    matched = [output for *_, output in pairs]
+    rest = [output for output in place.cell.outputs if not any(output is one for one in matched)]
+    rest += [Output("stream", {"text/plain": "\n\n".join(unknown)})] if unknown else []
+    lost = ", ".join(f"tables.{call.name}" for call, _ in wanted if call not in [one for one, *_ in pairs])
+    note = f"{place.cell.where}: not told apart, and so read as anybody's tables: what {lost} shows"
+    return Compared(numbers, tuple(findings), (note,) if lost else (), tuple(rest))
 
 
-def _columns(text: str) -> list[tuple[str, ...]]:
-    return [table.headers for table in markdown_tables(text)]
+def _pairs(wanted: Sequence[tuple[Call, str]], given: Sequence[Output]) -> list[tuple[Call, str, Output]]:
+    """Calls, their texts, and what they put out: where as many have the same columns, in their order."""
+    pairs: list[tuple[Call, str, Output]] = []
+    for columns in dict.fromkeys(_columns(text) for _, text in wanted):
+        calls = [(call, text) for call, text in wanted if _columns(text) == columns]
+        outputs = [one for one in given if _columns(one.texts["text/markdown"]) == columns]
+        if len(calls) == len(outputs):
+            pairs += [(*call, output) for call, output in zip(calls, outputs, strict=True)]
+    return pairs
+
+
+def _columns(text: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(table.headers for table in markdown_tables(text))
 
 
 def _cells_apart(truth: str, said: str) -> Iterator[str]:

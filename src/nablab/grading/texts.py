@@ -67,7 +67,7 @@ _SPACED = re.compile(
 #: Numbers end where they end (`1.5.` ends a sentence), and names such as `relu6` or `lenet-5` hold none.
 _NUMBER = re.compile(
     r"(?<![\w.,])(?<![A-Za-z]-)(?P<sign>[-+−]?)(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<rest>\.\d+)?"
-    rf"(?P<exponent>[eE][-+]?\d{{1,3}})?(?:[  \\]*(?P<unit>{_UNITS})(?![A-Za-z]))?(?!\w)"
+    rf"(?P<exponent>[eE][-+]?\d{{1,3}})?(?:[ \u00a0\u2009\u202f\\]*(?P<unit>{_UNITS})(?![A-Za-z]))?(?!\w)"
 )
 _MIXED = re.compile(r"(?<![\w.,])(?P<a>\d+) (?P<A>min|h) (?P<b>\d{2}) (?P<B>s|min)(?!\w)")
 
@@ -213,6 +213,48 @@ def html_tables(text: str) -> tuple[Table, ...]:
 def html_words(text: str) -> str:
     """What an HTML text says outside of its tables."""
     return " ".join(" ".join(_parsed(text).words).split())
+
+
+class _ProseParser(HTMLParser):
+    """Collects what a page says in sentences: no tables, drawings, headings, and nothing struck out."""
+
+    _SILENT = ("style", "script", "title", "table", "svg", "del", "s", "h1", "h2", "h3", "h4", "h5", "h6")
+    _INLINE = ("a", "b", "code", "em", "font", "i", "mark", "small", "span", "strong", "tt", "u")
+    _RAISED = ("sub", "sup", "math")  #: `10<sup>3</sup>` is not 103
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.paragraphs = [""]
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self._silent += tag in self._SILENT
+        if tag in self._RAISED:
+            self.paragraphs[-1] += "\0"
+        elif tag not in self._INLINE:
+            self.paragraphs.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = max(0, self._silent - (tag in self._SILENT))
+        if tag not in self._INLINE + self._RAISED:
+            self.paragraphs.append("")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.paragraphs[-1] += data
+
+
+def html_paragraphs(text: str) -> tuple[str, ...]:
+    """What an HTML text says outside of tables, drawings and headings; nothing of what has raised digits.
+
+    >>> html_paragraphs("<p>The <b>mlp</b>\\n has 1&nbsp;%</p><p>10<sup>3</sup></p><h1>A</h1>b")
+    ('The mlp has 1\\xa0%', 'b')
+    """
+    parser = _ProseParser()
+    parser.feed(text[:LONGEST])
+    parser.close()
+    bare = [re.sub(r"[ \t\r\n]+", " ", paragraph).strip(" ") for paragraph in parser.paragraphs]
+    return tuple(paragraph for paragraph in bare if paragraph and "\0" not in paragraph)
 
 
 def _parsed(text: str) -> _TableParser:
