@@ -35,7 +35,7 @@ class Good(nn.Linear):
 
 class Killed(Good):
     def forward(self, x):
-        if self.training:
+        if self.training and len(x) > 2:  # not in the trial before training
             os.kill(os.getpid(), signal.SIGKILL)
         return super().forward(x)
 
