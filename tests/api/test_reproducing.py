@@ -102,6 +102,7 @@ def test_the_pages_hold_what_was_run(tmp_path: Path) -> None:
         "# Published figures on digits, and ours\n\n2 of 3 published figures were run again."
     )
     assert "TWO: nobody knows" in page
+    assert "100\N{NO-BREAK SPACE}%" in page, "a number stays with its unit"
     assert "preset handout with preprocessing = standardize" in page.replace("\\_", "_")
     assert "processor: " in page
     assert "torch: " in page

@@ -121,3 +121,27 @@ def test_a_power_law_stays_within_its_exponents() -> None:
         assert seconds[1] * 10 <= at_1000 * (1 + 1e-9)
         assert at_1000 <= seconds[1] * 100 * (1 + 1e-9)
     assert power_law([100], [1.0], (1, 2))(400) == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(("second", "sizes"), [(1e-6, [256, 768, 1439]), (4e-3, [256, 768]), (0.1, [256])])
+def test_estimators_are_timed_on_as_many_images_as_there_is_time_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: float, sizes: list[int]
+) -> None:
+    """A fit that takes so many seconds an image: what is told of all of them is that line."""
+    from nablab.data import load
+    from nablab.models.reference import resolve
+    from nablab.training import estimator_fit
+
+    really, timed = estimator_fit.fit, []
+
+    def fit(model: Model, data: Any, recipe: Recipe) -> Any:
+        timed.append(len(data.train))
+        return replace(really(model, data, recipe), fit_seconds=second * len(data.train))
+
+    monkeypatch.setattr(estimator_fit, "fit", fit)
+    recipe = Recipe(validation=0.0, threads=1)
+    plan = make_plan([resolve("linear_svc")], load("digits"), recipe, out=tmp_path / "out", seeds=1, jobs=1)
+    (estimate,) = calibrated(plan).estimates.values()
+    assert timed == sizes
+    if len(sizes) > 1:
+        assert estimate.fixed_seconds == pytest.approx(second * 1439, abs=1.0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from nablab.analysis.published import RECIPES, Figure, Published
 from nablab.errors import UserError
@@ -56,6 +56,9 @@ class PlannedFigure:
     reason: str = ""
 
 
+Said = TypeVar("Said", "Reproduced", PlannedFigure)
+
+
 @dataclass(frozen=True, eq=False)
 class ReproductionWork:
     """What is the same for all rows of a reproduction.
@@ -85,23 +88,23 @@ class ReproductionWork:
         """Each figure with our runs, or the reason why there are none; in the order given."""
         from nablab.analysis.reproduction import Reproduced
 
-        groups, reasons = self._groups(chosen)
-        found = {
-            key: Reproduced(*pair, reason=reasons[key]) for key, pair in _by_key(chosen) if key in reasons
-        }
-        for (recipe, fraction), tasks in groups.items():
-            for one in self._compare(recipe, fraction, tasks):
-                found[one.row.name, fraction] = one
-        return (found[key] for key, _ in _by_key(chosen))
+        return self._each(chosen, self._compare, Reproduced)
 
     def plan(self, chosen: Sequence[tuple[Published, Figure]]) -> Iterator[PlannedFigure]:
         """What `run` would do for each figure; a few steps of every model are timed."""
+        return self._each(chosen, self._foresee, PlannedFigure)
+
+    def _each(
+        self,
+        chosen: Sequence[tuple[Published, Figure]],
+        work: Callable[[str, float, Sequence[_Task]], Iterator[Said]],
+        refusal: Callable[..., Said],
+    ) -> Iterator[Said]:
+        """What `work` gives for what can be tried here, one recipe and fraction after the other."""
         groups, reasons = self._groups(chosen)
-        found = {
-            key: PlannedFigure(*pair, reason=reasons[key]) for key, pair in _by_key(chosen) if key in reasons
-        }
+        found = {key: refusal(*pair, reason=reasons[key]) for key, pair in _by_key(chosen) if key in reasons}
         for (recipe, fraction), tasks in groups.items():
-            for one in self._foresee(recipe, fraction, tasks):
+            for one in work(recipe, fraction, tasks):
                 found[one.row.name, fraction] = one
         return (found[key] for key, _ in _by_key(chosen))
 

@@ -235,4 +235,5 @@ def _lead_that_counts(pairs: Pairs) -> str:
         return ""
     least, most = (f"{lead:.1f}" for lead in (leads[0], leads[-1]))
     needed = least if least == most else f"{least} to {most}"
-    return f" At {share(fraction)} that took a lead of {needed} points, by pair; more seeds need less."
+    lead = f" At {share(fraction)} that took a lead of {needed} points, by pair"
+    return f"{lead}; more seeds or test images need less."
