@@ -16,7 +16,7 @@ from nablab.analysis.published import RECIPES
 from nablab.analysis.reproduction import LEVEL, Reproduced, Standing
 from nablab.report.tables import markdown_table, markdown_text
 from nablab.report.view_context import environment_values
-from nablab.report.words import NOTHING, count, percent, plus_minus, seconds, share
+from nablab.report.words import NOTHING, count, percent, plus_minus, seconds, share, unbroken
 
 HEADERS = ("row", "data", "theirs", "ours", "n", "theirs lies", "their time", "our training", "remark")
 #: Those that are words.
@@ -114,23 +114,15 @@ def to_page(rows: Sequence[Reproduced], data: str) -> str:
     """The page: one table a source, then conventions, recipes, hardware and versions."""
     parts = [f"# Published figures on {data}, and ours", _summary(rows)]
     for source in dict.fromkeys(one.row.source for one in rows):
-        lines = [_unbroken(texts(one)) for one in rows if one.row.source == source]
+        lines = [texts(one) for one in rows if one.row.source == source]
         left = [header in LEFT for header in HEADERS]
-        parts += [f"## {source[0].upper()}{source[1:]}", markdown_table(HEADERS, lines, left)]
+        parts += [f"## {source[0].upper()}{source[1:]}", unbroken(markdown_table(HEADERS, lines, left))]
     parts += [markdown_text(line) for line in conventions(rows)]
     parts += ["## How ours were trained", *_recipes(rows), "## Where", *_environments(rows)]
     parts.append(
         "{download}`table.csv` has every figure in full, {download}`records.jsonl` the record of each run."
     )
     return "\n\n".join(parts) + "\n"
-
-
-def _unbroken(line: Sequence[str]) -> tuple[str, ...]:
-    """Each number with its unit on one line of the page; words may go over several."""
-    return tuple(
-        text if header in LEFT else text.replace(" ", "\N{NO-BREAK SPACE}")
-        for header, text in zip(HEADERS, line, strict=True)
-    )
 
 
 def write_pages(rows: Sequence[Reproduced], data: str, folder: Path) -> Path:
