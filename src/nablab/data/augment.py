@@ -116,9 +116,11 @@ class Augmentation:
         low, high = self.value_range
         factor = (1 + self.brightness * (2 * draws[:, _BRIGHTNESS] - 1)).astype(np.float32)
         bright = x.astype(np.float32)
-        bright -= np.float32(low)
+        if low:
+            bright -= np.float32(low)
         bright *= factor[:, None, None, None]
-        bright += np.float32(low)
+        if low:
+            bright += np.float32(low)
         np.clip(bright, low, high, out=bright)
         return np.rint(bright, out=bright).astype(np.uint8) if x.dtype == np.uint8 else bright
 

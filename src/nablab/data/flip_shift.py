@@ -36,32 +36,31 @@ def shift(
 ) -> Array:
     """Each image moved by its own `down` and `right` (N,) pixels; what comes in from outside is `fill`.
 
-    Moving an image is copying its memory to a place so many rows and pixels later. What then stands in the
-    uncovered rows and columns belongs to elsewhere, and is overwritten.
+    Moving an image is copying its memory from a place so many rows and pixels before. Around each channel's
+    plane there is room for the longest move, full of `fill`, which is what uncovered rows then show; in
+    uncovered columns stands the other end of a neighbouring row, and is overwritten.
 
     Args:
         down: from 1 - H to H - 1.
         right: from 1 - W to W - 1.
         flipped: (N,) which are mirrored before they are moved; saves a copy over `flip`.
     """
-    count, _, height, width = x_NCHW.shape
+    count, channels, height, width = x_NCHW.shape
     moves = down * width + right
-    room = int(np.abs(moves).max(initial=0))
-    memory = np.empty(room + x_NCHW.size + room, dtype=x_NCHW.dtype)
-    inside = memory[room : room + x_NCHW.size].reshape(x_NCHW.shape)
+    room, plane = int(np.abs(moves).max(initial=0)), height * width
+    memory = np.empty(count * channels * (room + plane) + room, dtype=x_NCHW.dtype)
+    slots = memory[: memory.size - room].reshape(count, channels, room + plane)
+    slots[..., :room] = memory[memory.size - room :] = fill
+    inside = slots[..., room:].reshape(x_NCHW.shape)  # a view: only the last axis is split
     inside[...] = x_NCHW
     if flipped is not None:
         inside[flipped] = _mirrored(inside[flipped])
-    memory[:room] = memory[room + x_NCHW.size :] = fill
-    image = x_NCHW[0].nbytes
-    # Every stretch of memory as long as an image, as one item: NumPy then copies each in one go.
+    # Every stretch of memory as long as a plane, as one item: NumPy then copies each in one go.
     stretches = np.ndarray(
-        (2 * room + x_NCHW.size - x_NCHW[0].size + 1,), f"V{image}", memory, strides=(x_NCHW.itemsize,)
+        (memory.size - plane + 1,), f"V{plane * memory.itemsize}", memory, strides=(memory.itemsize,)
     )
-    starts = room + np.arange(count) * x_NCHW[0].size - moves
+    starts = room + np.arange(count * channels).reshape(count, channels) * (room + plane) - moves[:, None]
     out: Array = stretches[starts].view(x_NCHW.dtype).reshape(x_NCHW.shape)
-    images, rows = np.nonzero(_outside(down, height))
-    out[images, :, rows] = fill
     images, columns = np.nonzero(_outside(right, width))
     out[images, :, :, columns] = fill
     return out

@@ -17,7 +17,6 @@ Kind = Literal["standardize", "unit", "center", "none"]
 
 _CHUNK = 2**21  # numbers whose float64 copy is in memory at a time
 _CACHED = 2**17  # numbers that are preprocessed at a time, so that each step finds them in the cache
-_CONSTANT = 1e-9  # a deviation below this share of the mean is rounding, not a deviation
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,14 @@ class Preprocessing:
             raise UserError(f"preprocessing is for {len(self.shift)} channels or features, not {x.shape[1]}")
         shift, scale = _operand(self.shift, x.ndim), _operand(self.scale, x.ndim)
         out = np.empty(x.shape, dtype=np.float32)
+        shifts, scales = bool(np.any(shift)), bool(np.any(scale != 1))
         rows = max(1, _CACHED // max(1, math.prod(x.shape[1:])))
         for start in range(0, len(x), rows):
             part = out[start : start + rows]
             part[...] = x[start : start + rows]
-            if np.any(shift):
+            if shifts:
                 part -= shift
-            if np.any(scale != 1):
+            if scales:
                 part /= scale
         return out
 

@@ -36,8 +36,8 @@ KEEP_BYTES = 2 * 2**30
 KEEP_BYTES_OF_FILES = 2**28
 #: When images are made, no more than this many bytes at a time.
 PIECE_BYTES = 2**26
-#: Small batches are augmented several at a time, up to so many numbers: few enough for a processor's cache.
-AUGMENTED_NUMBERS = 2**18
+#: Small batches are augmented several at a time, up to so many numbers, which is a few MiB.
+AUGMENTED_NUMBERS = 2**20
 
 _FITTED: WeakKeyDictionary[Dataset, dict[tuple[str, bytes], Preprocessing]] = WeakKeyDictionary()
 
