@@ -113,6 +113,49 @@ def test_types_of_values(
     assert dataset.value_range == pytest.approx(expected, abs=1e-6)
 
 
+MORE, TEST = COLOR[:20], COLOR[:15]
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        (("X", "Y"), ("X_val", "Y_val"), ("X_test", "Y_test")),
+        (("x_train", "y_train"), ("x_valid", "y_valid"), ("x_test", "y_test")),
+        (("X_train", "Y_train"), ("X_validation", "Y_validation"), ("X_test", "Y_test")),
+        (("train_images", "train_labels"), ("val_images", "val_labels"), ("test_images", "test_labels")),
+    ],
+    ids=["ours", "Keras", "in capitals", "MedMNIST"],
+)
+def test_names_that_others_give(
+    tmp_path: Path, train: tuple[str, str], validation: tuple[str, str], test: tuple[str, str]
+) -> None:
+    arrays = {train[0]: COLOR, train[1]: LABELS[:, None].astype(np.uint8)}
+    arrays |= {validation[0]: MORE, validation[1]: 4 - LABELS[:20, None].astype(np.uint8)}
+    arrays |= {test[0]: TEST, test[1]: LABELS[:15, None].astype(np.uint8)}
+    dataset = load(npz(tmp_path, **arrays))
+    np.testing.assert_array_equal(dataset.x_train, np.concatenate([COLOR, MORE]).transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(dataset.y_train, [*LABELS, *(4 - LABELS[:20])])
+    np.testing.assert_array_equal(dataset.x_test, TEST.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(dataset.y_test, LABELS[:15])
+
+
+def test_a_bunch_of_scikit_learn(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits, load_wine
+
+    wine, digits = load_wine(), load_digits()
+    np.savez(tmp_path / "wine.npz", **wine)
+    dataset = load(tmp_path / "wine.npz")
+    assert dataset.classes == ("class_0", "class_1", "class_2")
+    together = np.concatenate([dataset.x_train, dataset.x_test]), np.append(dataset.y_train, dataset.y_test)
+    ours = sorted((*row, label) for row, label in zip(*together, strict=True))
+    theirs = sorted(
+        (*row, label) for row, label in zip(wine.data.astype(np.float32), wine.target, strict=True)
+    )
+    assert ours == theirs
+    np.savez(tmp_path / "digits.npz", **digits)
+    assert load(tmp_path / "digits.npz").input_shape == (64,)
+
+
 @pytest.mark.parametrize("names", [("X.npy", "Y.npy"), ("x.npy", "y.npy"), ("X.NPY", "y.npy")])
 def test_a_pair_by_its_folder_or_by_either_file(tmp_path: Path, names: tuple[str, str]) -> None:
     folder = tmp_path / "signs"
@@ -133,10 +176,24 @@ WITH_NAN = np.where(np.arange(50)[:, None, None] == 7, np.nan, IMAGES / 255)
 @pytest.mark.parametrize(
     ("arrays", "complaint"),
     [
-        ({"X": IMAGES}, "holds x, and no y"),
-        ({"a": IMAGES}, "holds a, and no X and no y"),
+        ({"X": IMAGES}, "holds X; expected samples with their labels: X with y, x_train with y_train, "),
+        ({"a": IMAGES}, "holds a; expected samples"),
+        ({"X": IMAGES, "y": LABELS, "data": IMAGES, "target": LABELS}, "X with y, and also data with target"),
+        ({"x_train": IMAGES, "y_train": LABELS[:-1]}, "x_train has 50 samples, y_train 49 labels"),
+        (
+            {"x_train": IMAGES, "y_train": LABELS, "y_val": LABELS},
+            "x_val and y_val belong together, and only y",
+        ),
+        (
+            {"train_images": IMAGES, "train_labels": LABELS, "val_images": COLOR, "val_labels": LABELS},
+            r"train_images is uint8 \(50, 7, 9\), val_images uint8 \(50, 7, 9, 3\); both train",
+        ),
+        (
+            {"train_images": IMAGES, "train_labels": np.ones((50, 14), np.uint8)},
+            "train_labels: label row 0 is not one-hot",
+        ),
         ({"X": IMAGES, "y": LABELS[:-1]}, "X has 50 samples, y 49 labels"),
-        ({"X": IMAGES, "y": LABELS, "X_test": IMAGES}, "only one of them is there"),
+        ({"X": IMAGES, "y": LABELS, "X_test": IMAGES}, "belong together, and only X_test is there"),
         (
             {"X": IMAGES, "y": LABELS, "X_test": IMAGES, "y_test": LABELS[:3]},
             "X_test has 50 samples, y_test 3",
@@ -146,7 +203,12 @@ WITH_NAN = np.where(np.arange(50)[:, None, None] == 7, np.nan, IMAGES / 255)
             "test label 5 at position 4 is out",
         ),
         ({"X": IMAGES, "y": LABELS - 1}, "label -1 at position 0 is negative"),
-        ({"X": IMAGES, "y": LABELS + 1}, "class '0' has no training sample"),
+        ({"X": IMAGES, "y": LABELS + 1}, "labels go from 1 to 5; number the classes from 0: y - 1"),
+        ({"X": IMAGES, "y": LABELS + 2}, "class '0' has no training sample"),
+        (
+            {"X": IMAGES, "y": LABELS + 1, "X_test": IMAGES, "y_test": LABELS},
+            "class '0' has no training sample",
+        ),
         (
             {"X": IMAGES, "y": np.where(LABELS == 4, 99, LABELS)},
             "class '4' has no training sample, but labels go to 99",

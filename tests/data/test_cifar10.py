@@ -149,3 +149,6 @@ def test_one_file_is_taken(stand_in: StandIn, tmp_path: Path) -> None:
             cifar10.take_in(files, None)
     with pytest.raises(UserError, match=r"no such file or folder: .*gone"):
         cifar10.take_in([tmp_path / "gone"], None)
+    np.savez(tmp_path / "cifar10.npz", **stand_in.arrays)
+    with pytest.raises(UserError, match=r"to use this file as it is, give --data .*cifar10.npz"):
+        cifar10.take_in([tmp_path / "cifar10.npz"], None)

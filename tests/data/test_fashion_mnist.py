@@ -129,6 +129,23 @@ def test_files_of_another_set_are_not_taken_in(stand_in: StandIn, tmp_path: Path
     assert not (tmp_path / "cache").exists()
 
 
+def test_the_archive_of_keras_is_taken_in(stand_in: StandIn, tmp_path: Path) -> None:
+    arrays = {name: a[:, 0] if a.ndim == 4 else a for name, a in stand_in.arrays.items()}
+    np.savez(tmp_path / "fashion_mnist.npz", **arrays)
+    assert fashion_mnist.SOURCE.take_in([tmp_path / "fashion_mnist.npz"]) == "the full set, in the cache"
+    assert_full(fashion_mnist.load(), stand_in)
+
+
+def test_another_archive_is_not_taken_in(stand_in: StandIn, tmp_path: Path) -> None:
+    arrays = {name: a[:, 0] if a.ndim == 4 else a for name, a in stand_in.arrays.items()}
+    np.savez(tmp_path / "mine.npz", **arrays | {"y_test": arrays["y_test"][::-1]})
+    with pytest.raises(UserError, match=r"mine.npz: y_test is not that of .* give --data .*mine.npz"):
+        fashion_mnist.SOURCE.take_in([tmp_path / "mine.npz"])
+    with pytest.raises(UserError, match=r"no such file or folder: .*gone.npz"):
+        fashion_mnist.SOURCE.take_in([tmp_path / "gone.npz"])
+    assert not (tmp_path / "cache").exists()
+
+
 def test_the_second_load_of_the_real_one_is_quick(genuine: IdxSet) -> None:
     if fashion_mnist.load_full() is None:
         pytest.skip("the full Fashion-MNIST is not installed here")

@@ -12,29 +12,30 @@ from nablab.data.dataset import Dataset, make_dataset
 from nablab.data.mapped import MappedArray
 from nablab.data.samples import READ_BYTES, Array, LazyRows, Samples, limits, select, spans
 from nablab.data.sources.labels import check_labels, read_labels
+from nablab.data.sources.layouts import LAYOUTS, Layout, Pair, by_role, layout_of
 from nablab.data.sources.npy import locate, open_npy
-from nablab.data.sources.npz import read_npz
+from nablab.data.sources.npz import names_in_npz, read_npz
 from nablab.data.split import cut_off_test
 from nablab.errors import UserError
 
 _MOST_CHANNELS = 4
 _MOST_NAME_BYTES = 2**20
-_CLASSES = "classes.txt"
+_NAMES_FILE = "classes.txt"
 
 
 def load_npz(path: Path) -> Dataset:
     """A `.npz` with `X` and `y`, and optionally `X_test`, `y_test` and `classes` (names); case is ignored.
 
-    Without a test set, a stratified fifth is cut off, the same each time. See `as_samples` and
-    `labels.read_labels` for the shapes that are taken.
+    Other names that are usual are taken, too, such as Keras' `x_train` and MedMNIST's `train_images`: see
+    `layouts.LAYOUTS`. What is there for validation counts as training. Without a test set, a stratified fifth
+    is cut off, the same each time. See `as_samples` and `labels.read_labels` for the shapes that are taken.
 
     Raises:
         UserError: what is missing, or does not fit; arrays of more than 1 GiB together.
     """
-    stored = read_npz(path, ("X", "y"), ("X_test", "y_test", "classes"))
-    if ("x_test" in stored) != ("y_test" in stored):
-        raise UserError(f"{path}: X_test and y_test belong together, and only one of them is there")
-    return _assemble(path.name, path.stem, stored)
+    layout = layout_of(names_in_npz(path), str(path))
+    named = read_npz(path, layout.train, layout.optional)
+    return _assemble(path.name, path.stem, by_role(named, layout, path.name), layout)
 
 
 def npy_pair(folder: Path) -> tuple[Path, Path] | None:
@@ -66,7 +67,7 @@ def load_npy_pair(x_path: Path, y_path: Path) -> Dataset:
     if names is not None:
         stored["classes"] = names
     folder = x_path.resolve().parent.name or "arrays"
-    return _assemble(f"{x_path.name} and {y_path.name} in {folder}", folder, stored, place)
+    return _assemble(f"{x_path.name} and {y_path.name} in {folder}", folder, stored, x_file=place)
 
 
 def as_samples(values: NDArray[Any], where: str, file: MappedArray | None = None) -> Samples:
@@ -138,15 +139,20 @@ def _with_channels_first(x: Array, where: str) -> Array:
 
 
 def _assemble(
-    where: str, name: str, stored: dict[str, NDArray[Any]], x_file: MappedArray | None = None
+    where: str,
+    name: str,
+    stored: dict[str, NDArray[Any]],
+    layout: Layout = LAYOUTS[0],
+    x_file: MappedArray | None = None,
 ) -> Dataset:
-    x: Samples = as_samples(stored["x"], f"{where}: X", x_file)
-    y, names = _in_order_of_classes(stored, *read_labels(stored["y"], f"{where}: y"), where)
-    _same_length(x, y, where, "X", "y")
+    x: Samples = as_samples(stored["x"], f"{where}: {layout.train[0]}", x_file)
+    read = read_labels(stored["y"], f"{where}: {layout.train[1]}")
+    y, names = _in_order_of_classes(stored, *read, where)
+    _same_length(x, y, where, layout.train)
     if "x_test" in stored:
-        x_test = as_samples(stored["x_test"], f"{where}: X_test")
-        y_test, test_names = read_labels(stored["y_test"], f"{where}: y_test")
-        _same_length(x_test, y_test, where, "X_test", "y_test")
+        x_test = as_samples(stored["x_test"], f"{where}: {layout.test[0]}")
+        y_test, test_names = read_labels(stored["y_test"], f"{where}: {layout.test[1]}")
+        _same_length(x_test, y_test, where, layout.test)
         y_test = _in_terms_of(names, y_test, test_names, where)
         if x.dtype != x_test.dtype:
             x, x_test = x.astype(np.float32), x_test.astype(np.float32)
@@ -165,7 +171,7 @@ def _assemble(
 
 def _names_beside(x_path: Path) -> NDArray[np.str_] | None:
     """The names in `classes.txt`, one a line; None where there is no such file."""
-    path = x_path.parent / _CLASSES
+    path = x_path.parent / _NAMES_FILE
     if not path.is_file():
         return None
     try:
@@ -226,6 +232,6 @@ def _in_terms_of(
     return np.array([names.index(name) for name in test_names])[y_test] if names else y_test
 
 
-def _same_length(x: Samples, y: NDArray[np.int64], where: str, x_name: str, y_name: str) -> None:
+def _same_length(x: Samples, y: NDArray[np.int64], where: str, pair: Pair) -> None:
     if len(x) != len(y):
-        raise UserError(f"{where}: {x_name} has {len(x):,} samples, {y_name} {len(y):,} labels")
+        raise UserError(f"{where}: {pair[0]} has {len(x):,} samples, {pair[1]} {len(y):,} labels")

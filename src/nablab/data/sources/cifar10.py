@@ -145,6 +145,10 @@ def take_in(files: Sequence[Path], progress: Progress | None) -> str:
     path = files[0]
     if not path.exists():
         raise UserError(f"no such file or folder: {path}")
+    if path.suffix.lower() == ".npz":
+        raise UserError(
+            f"{path}: {NAME} is imported from {ARCHIVE} alone; to use this file as it is, give --data {path}"
+        )
     write_decoded(_decoded(), decode_folder(path) if path.is_dir() else decode_archive(path))
     return available()
 

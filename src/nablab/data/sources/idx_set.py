@@ -14,6 +14,7 @@ from nablab.data.cache import cache_folder
 from nablab.data.decoded import Arrays, Expected, has_decoded, read_or_decode, write_decoded
 from nablab.data.fetch import Progress, download
 from nablab.data.sources.idx import idx_header, read_idx
+from nablab.data.sources.npz import read_npz
 from nablab.errors import NablabError, UserError
 
 
@@ -95,10 +96,26 @@ class IdxSet:
     def take_in(self, files: Sequence[Path]) -> None:
         """Decode the four files, packed or not, or those in one folder, into the cache.
 
+        Or Keras' `.npz`, whose arrays are called as `parts` are.
+
         Raises:
             UserError: a file that is missing, cannot be read, or is not the genuine one.
             NablabError: the cache folder cannot be written to.
         """
+        is_npz = len(files) == 1 and files[0].suffix.lower() == ".npz" and files[0].is_file()
+        write_decoded(self._decoded, self._from_npz(files[0]) if is_npz else self._from_files(files))
+
+    def _from_npz(self, path: Path) -> Arrays:
+        arrays = read_npz(path, tuple(self.parts))
+        for name, part in self.parts.items():
+            if not part.holds(arrays[name]):
+                raise UserError(
+                    f"{path}: {name} is not that of {self.name} (its contents differ); to use the file as it "
+                    f"is, give --data {path}"
+                )
+        return arrays
+
+    def _from_files(self, files: Sequence[Path]) -> Arrays:
         by_name = {_plain_name(path.name): path for path in _given(files)}
         arrays = {}
         for name, part in self.parts.items():
@@ -108,7 +125,7 @@ class IdxSet:
             arrays[name] = read_idx(path)
             if not part.holds(arrays[name]):
                 raise UserError(f"{path}: is not {part.file} of {self.name} (its contents differ)")
-        write_decoded(self._decoded, arrays)
+        return arrays
 
     @property
     def _decoded(self) -> Path:

@@ -60,6 +60,8 @@ def check_labels(
                 f"there are {classes} classes, 0 to {classes - 1}"
             )
     empty = np.flatnonzero(np.bincount(y_train, minlength=classes) == 0)
+    if empty.tolist() == [0] and (y_test != 0).all():
+        raise UserError(f"{where}: labels go from 1 to {classes - 1}; number the classes from 0: y - 1")
     if len(empty):
         raise UserError(
             f"{where}: class {names[empty[0]][:80]!r} has no training sample, but labels go to "

