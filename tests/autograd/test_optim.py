@@ -30,6 +30,14 @@ OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
     "Adam, amsgrad": lambda o, p: o.Adam(p, lr=0.05, amsgrad=True, eps=1e-3),
     "AdamW": lambda o, p: o.AdamW(p, lr=0.05),
     "AdamW upwards": lambda o, p: o.AdamW(p, lr=0.01, weight_decay=0.3, amsgrad=True, maximize=True),
+    "Adagrad": lambda o, p: o.Adagrad(p, lr=0.1),
+    "Adagrad, decaying": lambda o, p: o.Adagrad(
+        p, lr=0.1, lr_decay=0.1, weight_decay=0.05, initial_accumulator_value=0.2, maximize=True
+    ),
+    "Adadelta": lambda o, p: o.Adadelta(p),
+    "Adadelta with decay": lambda o, p: o.Adadelta(p, lr=0.5, rho=0.8, weight_decay=0.1),
+    "Adamax": lambda o, p: o.Adamax(p, lr=0.05, betas=(0.8, 0.9), weight_decay=0.1),
+    "NAdam": lambda o, p: o.NAdam(p, lr=0.05, weight_decay=0.1, momentum_decay=0.1),
 }
 
 SCHEDULES: dict[str, Callable[[Any, Any], Any]] = {
@@ -38,6 +46,22 @@ SCHEDULES: dict[str, Callable[[Any, Any], Any]] = {
     "MultiStepLR": lambda s, o: s.MultiStepLR(o, [5, 20, 21], gamma=0.3),
     "ExponentialLR": lambda s, o: s.ExponentialLR(o, 0.95),
     "LinearLR": lambda s, o: s.LinearLR(o, start_factor=0.2, total_iters=8),
+    "ConstantLR": lambda s, o: s.ConstantLR(o, factor=0.3, total_iters=8),
+    "PolynomialLR": lambda s, o: s.PolynomialLR(o, total_iters=30, power=2.0),
+    "LambdaLR, one a group": lambda s, o: s.LambdaLR(o, [lambda t: 1 / (1 + t)]),
+    "CosineAnnealingWarmRestarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, T_0=7),
+    "CosineAnnealingWarmRestarts, longer": lambda s, o: s.CosineAnnealingWarmRestarts(o, 4, 2, 1e-4),
+    "CyclicLR": lambda s, o: s.CyclicLR(o, 0.01, 0.1, step_size_up=4),
+    "CyclicLR, lower": lambda s, o: s.CyclicLR(o, [0.01], [0.1], 5, 8, mode="triangular2"),
+    "CyclicLR, momentum left": lambda s, o: s.CyclicLR(
+        o, 0.01, 0.1, 5, mode="exp_range", gamma=0.97, cycle_momentum=False
+    ),
+    "SequentialLR": lambda s, o: s.SequentialLR(
+        o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 20), s.StepLR(o, 3, 0.5)], [5, 25]
+    ),
+    "SequentialLR, of a cycle": lambda s, o: s.SequentialLR(
+        o, [s.CyclicLR(o, 0.01, 0.1, 4), s.ExponentialLR(o, 0.9)], milestones=[10]
+    ),
     "CosineAnnealingLR": lambda s, o: s.CosineAnnealingLR(o, T_max=STEPS, eta_min=1e-4),
     "CosineAnnealingLR beyond": lambda s, o: s.CosineAnnealingLR(o, T_max=20),
     "OneCycleLR": lambda s, o: s.OneCycleLR(o, max_lr=0.2, total_steps=STEPS + 1),
@@ -82,8 +106,8 @@ def run(
         if scheduler:
             scheduler.step()
         group = optimizer.param_groups[0]
-        momentum = group["betas"][0] if "betas" in group else group["momentum"]
-        history.append([*(p.detach().numpy().copy() for p in params), group["lr"], momentum])
+        momentum = group["betas"][0] if "betas" in group else group.get("momentum")
+        history.append([*(p.detach().numpy().copy() for p in params), group["lr"], momentum or 0.0])
     return history
 
 
@@ -97,9 +121,12 @@ def assert_same(ours: list[Any], theirs: list[Any], tolerance: float) -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 2e-5)])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer_as_torch(name: str, dtype: str, tolerance: float) -> None:
-    assert_same(
-        run(autograd, OPTIMIZERS[name], dtype=dtype), run(torch, OPTIMIZERS[name], dtype=dtype), tolerance
-    )
+    torch.set_default_dtype(getattr(torch, dtype))  # in which NAdam multiplies its momenta
+    try:
+        theirs = run(torch, OPTIMIZERS[name], dtype=dtype)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_same(run(autograd, OPTIMIZERS[name], dtype=dtype), theirs, tolerance)
 
 
 @pytest.mark.parametrize("optimizer", ["SGD with momentum", "Adam"])
@@ -114,7 +141,8 @@ def test_schedule_as_torch(name: str, optimizer: str) -> None:
     "options",
     [{}, {"patience": 2}, {"mode": "max", "factor": 0.5, "patience": 3, "threshold": 0.05},
      {"patience": 1, "cooldown": 3},
-     {"threshold_mode": "abs", "threshold": 0.1, "patience": 2, "min_lr": 0.01}],
+     {"threshold_mode": "abs", "threshold": 0.1, "patience": 2, "min_lr": 0.01},
+     {"threshold": 0.3, "patience": 2, "min_lr": [0.05]}],
 )  # fmt: skip
 def test_plateau_as_torch(options: dict[str, Any]) -> None:
     metrics = np.random.default_rng(2).normal(size=STEPS) + 2 / np.arange(1, STEPS + 1)
@@ -130,17 +158,102 @@ def test_plateau_as_torch(options: dict[str, Any]) -> None:
     assert len(set(rates[0])) > 1
 
 
+def test_a_closure_as_torch() -> None:
+    histories = []
+    for m in (autograd, torch):
+        params, loss = problem(m)
+        optimizer = m.optim.SGD(params, lr=0.05, momentum=0.9)
+
+        def closure(optimizer: Any = optimizer, loss: Any = loss) -> Any:
+            optimizer.zero_grad()
+            value = loss()
+            value.backward()
+            return value
+
+        with m.no_grad():  # the closure records all the same
+            histories.append([optimizer.step(closure).item() for _ in range(5)])
+        assert optimizer.step() is None
+    np.testing.assert_allclose(*histories, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_of_torch_is_taken_over(name: str) -> None:
+    theirs, their_loss = problem(torch)
+    before = OPTIMIZERS[name](torch.optim, theirs)
+    for _ in range(3):
+        before.zero_grad()
+        their_loss().backward()
+        before.step()
+    ours, loss = problem(autograd)
+    for p, q in zip(ours, theirs, strict=True):
+        p.data = autograd.from_numpy(q.detach().numpy().copy())
+    after = OPTIMIZERS[name](optim, ours)
+    after.load_state_dict(before.state_dict())
+    for optimizer, value in ((before, their_loss), (after, loss)):
+        optimizer.zero_grad()
+        value().backward()
+        optimizer.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-7)
+
+
+def test_printed_like_torch() -> None:
+    texts = [repr(m.optim.SGD([m.ones(1)], lr=0.1, momentum=0.9)).splitlines() for m in (autograd, torch)]
+    assert texts[0][:2] == texts[1][:2]
+    assert {line.replace("False", "0") for line in texts[0]} >= {"    lr: 0.1", "    momentum: 0.9", ")"}
+
+
+def test_warm_restarts_by_parts_of_epochs_as_torch() -> None:
+    rates = []
+    for m in (autograd, torch):
+        optimizer = m.optim.SGD([m.ones(1, requires_grad=True)], lr=0.1)
+        schedule = m.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2, T_mult=2)
+        rates.append([])
+        for batch in range(40):
+            schedule.step(batch / 4)
+            rates[-1].append(optimizer.param_groups[0]["lr"])
+        schedule.step(7)
+        schedule.step()
+        rates[-1].append(optimizer.param_groups[0]["lr"])
+    np.testing.assert_allclose(*rates, rtol=1e-12)
+
+
+def test_groups_have_schedules_of_their_own_as_torch() -> None:
+    rates = []
+    for m in (autograd, torch):
+        s = m.optim.lr_scheduler
+        for make in (
+            lambda o, s=s: s.OneCycleLR(o, max_lr=[0.1, 0.3], total_steps=20),
+            lambda o, s=s: s.LambdaLR(o, [lambda t: 1 / (1 + t), lambda t: 0.5**t]),
+            lambda o, s=s: s.CyclicLR(o, [0.1, 0.2], 0.5, 3),
+        ):
+            parts = [m.ones(1, requires_grad=True) for _ in range(2)]
+            optimizer = m.optim.SGD([{"params": parts[:1]}, {"params": parts[1:], "lr": 0.5}], 0.1, 0.9)
+            schedule = make(optimizer)
+            optimizer.step()
+            for _ in range(9):
+                schedule.step()
+                rates.append(schedule.get_last_lr())
+    half = len(rates) // 2
+    np.testing.assert_allclose(rates[:half], rates[half:], rtol=1e-12)
+
+
+def test_a_negative_metric_that_stays_improves_by_the_rule_of_torch() -> None:
+    for m in (autograd, torch):
+        optimizer = m.optim.SGD([m.zeros(1, requires_grad=True)], lr=1.0)
+        schedule = m.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+        for _ in range(9):
+            schedule.step(m.tensor(-2.0))
+        assert schedule.get_last_lr() == [1.0]
+
+
 def test_every_optimizer_and_schedule_is_tested() -> None:
     assert {name.split()[0].rstrip(",") for name in OPTIMIZERS} == set(optim.__all__) - {
         "Optimizer",
         "lr_scheduler",
     }
-    schedules = {
-        n
-        for n, v in vars(optim.lr_scheduler).items()
-        if isinstance(v, type) and n.endswith(("LR", "Plateau"))
-    }
-    assert {name.split()[0].rstrip(",") for name in SCHEDULES} == schedules - {"ReduceLROnPlateau"}
+    schedules = set(optim.lr_scheduler.__all__) - {"LRScheduler", "ReduceLROnPlateau"}
+    assert {name.split()[0].rstrip(",") for name in SCHEDULES} == schedules
 
 
 def test_step_by_hand_and_by_optimizer() -> None:
@@ -250,6 +363,11 @@ def test_one_cycle_may_begin_at_its_peak() -> None:
     assert schedule.get_last_lr() == [0.1]
 
 
+def _of_another(p: Any) -> None:
+    schedule = optim.lr_scheduler.ExponentialLR(optim.SGD([p]), 0.9)
+    optim.lr_scheduler.SequentialLR(optim.SGD([p]), [schedule], [])
+
+
 def _steps(schedule: Any, number: int) -> None:
     for _ in range(number):
         schedule.step()
@@ -273,6 +391,12 @@ def _steps(schedule: Any, number: int) -> None:
         (lambda p: optim.lr_scheduler.OneCycleLR(optim.SGD([p]), 0.1, 5, anneal_strategy="x"), "'x'"),
         (lambda p: _steps(optim.lr_scheduler.OneCycleLR(optim.SGD([p]), 0.1, 4), 5), "made for 4 steps"),
         (lambda p: optim.lr_scheduler.ReduceLROnPlateau(optim.SGD([p]), mode="low"), "mode"),
+        (lambda p: optim.lr_scheduler.ReduceLROnPlateau(optim.SGD([p]), min_lr=[0, 1]), "2 entries"),
+        (lambda p: optim.lr_scheduler.CyclicLR(optim.SGD([p]), 0.1, 1.0, mode="square"), "'square'"),
+        (lambda p: optim.lr_scheduler.CyclicLR(optim.Adagrad([p]), 0.1, 1.0), "no momentum"),
+        (lambda p: optim.lr_scheduler.CosineAnnealingWarmRestarts(optim.SGD([p]), 0), "T_0"),
+        (lambda p: optim.lr_scheduler.SequentialLR(optim.SGD([p]), [], [3]), "milestones"),
+        (lambda p: _of_another(p), "of this optimizer"),
     ],
 )
 def test_misuse(call: Callable[[Any], Any], word: str) -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import numpy as np
 
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
-from nablab.autograd.optim.optimizer import Optimizer, Settings, State, not_negative
-from nablab.autograd.tensor import Tensor
-
-Params = Iterable[Tensor | Settings]
+from nablab.autograd.optim.optimizer import Optimizer, Params, Settings, State, decayed, follow, not_negative
 
 
 class SGD(Optimizer):
@@ -69,11 +63,10 @@ class RMSprop(Optimizer):
 
     def _update(self, p: Array, g: Array, state: State, group: Settings) -> None:
         alpha = group["alpha"]
-        if group["weight_decay"]:
-            g = g + group["weight_decay"] * p
-        square = _follow(state, "square_avg", g * g, alpha)
+        g = decayed(p, g, group)
+        square = follow(state, "square_avg", g * g, alpha)
         if group["centered"]:
-            mean = _follow(state, "grad_avg", g, alpha)
+            mean = follow(state, "grad_avg", g, alpha)
             square = square - mean * mean
         step = g / (np.sqrt(square) + group["eps"])
         if group["momentum"]:
@@ -84,60 +77,49 @@ class RMSprop(Optimizer):
         p -= group["lr"] * step
 
 
-class Adam(Optimizer):
-    """m = b1 m + (1 - b1) g;  s = b2 s + (1 - b2) g^2;  p -= lr m' / (sqrt(s') + eps).
-
-    m' = m / (1 - b1^t) and s' = s / (1 - b2^t) undo the start from zero. `weight_decay` p is added to g.
-    With `amsgrad`, s' is the largest s seen so far. Sources: Kingma and Ba 2015; Reddi et al. 2018.
-    """
+class Adagrad(Optimizer):
+    """s += g^2;  p -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps) (Duchi et al. 2011)."""
 
     def __init__(
-        self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0.0, amsgrad: bool = False, *, maximize: bool = False,
+        self, params: Params, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0, eps: float = 1e-10, *, maximize: bool = False,
     ) -> None:  # fmt: skip
-        not_negative(lr=lr, eps=eps, weight_decay=weight_decay)
-        if not (0 <= betas[0] < 1 and 0 <= betas[1] < 1):
-            raise AutogradError(f"betas must lie in [0, 1), they are {betas}")
+        not_negative(lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps,
+                     initial_accumulator_value=initial_accumulator_value)  # fmt: skip
         super().__init__(
             params,
-            {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-             "maximize": maximize},
+            {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps,
+             "initial_accumulator_value": initial_accumulator_value, "maximize": maximize},
         )  # fmt: skip
 
     def _update(self, p: Array, g: Array, state: State, group: Settings) -> None:
-        g = self._decay(p, g, group)
-        b1, b2 = group["betas"]
+        g = decayed(p, g, group)
         t = state["step"] = state.get("step", 0) + 1
-        m = _follow(state, "exp_avg", g, b1)
-        s = _follow(state, "exp_avg_sq", g * g, b2)
-        if group["amsgrad"]:
-            largest = state.setdefault("max_exp_avg_sq", np.zeros_like(p))
-            s = np.maximum(largest, s, out=largest)
-        p -= (group["lr"] / (1 - b1**t)) * m / (np.sqrt(s) / np.sqrt(1 - b2**t).item() + group["eps"])
-
-    def _decay(self, p: Array, g: Array, group: Settings) -> Array:
-        return g + group["weight_decay"] * p if group["weight_decay"] else g
+        total = state.setdefault("sum", np.full_like(p, group["initial_accumulator_value"]))
+        total += g * g
+        p -= group["lr"] / (1 + (t - 1) * group["lr_decay"]) * g / (np.sqrt(total) + group["eps"])
 
 
-class AdamW(Adam):
-    """Adam whose weight decay shrinks p itself, by lr weight_decay p (Loshchilov and Hutter 2019)."""
+class Adadelta(Optimizer):
+    """p -= lr d, where d = g sqrt(u + eps) / sqrt(s + eps) (Zeiler 2012).
+
+    s = rho s + (1 - rho) g^2;  u = rho u + (1 - rho) d^2.
+    """
 
     def __init__(
-        self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
+        self, params: Params, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0,
+        *, maximize: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        not_negative(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
+        super().__init__(
+            params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        )
 
-    def _decay(self, p: Array, g: Array, group: Settings) -> Array:
-        p *= 1 - group["lr"] * group["weight_decay"]
-        return g
-
-
-def _follow(state: State, name: str, now: Array, rate: float) -> Array:
-    """The moving average state[name] = rate state[name] + (1 - rate) now, from zero; in place."""
-    average: Any = state.get(name)
-    if average is None:
-        average = state[name] = np.zeros_like(now)
-    average *= rate
-    average += (1 - rate) * now
-    return np.asarray(average)
+    def _update(self, p: Array, g: Array, state: State, group: Settings) -> None:
+        g = decayed(p, g, group)
+        rho, eps = group["rho"], group["eps"]
+        square = follow(state, "square_avg", g * g, rho)
+        moved = state.setdefault("acc_delta", np.zeros_like(p))
+        step = np.sqrt(moved + eps) / np.sqrt(square + eps) * g
+        follow(state, "acc_delta", step * step, rho)
+        p -= group["lr"] * step

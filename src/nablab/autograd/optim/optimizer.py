@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
+from nablab.autograd.mode import enable_grad
 from nablab.autograd.tensor import Tensor
 
 Settings = dict[str, Any]
 State = dict[str, Any]
+Params = Iterable[Tensor | Settings]
 
 
 class Optimizer(ABC):
@@ -28,7 +30,7 @@ class Optimizer(ABC):
         state: for each parameter what the optimiser remembers of it
     """
 
-    def __init__(self, params: Iterable[Tensor | Settings], defaults: Settings) -> None:
+    def __init__(self, params: Params, defaults: Settings) -> None:
         self.defaults = defaults
         self.param_groups: list[Settings] = []
         self.state: dict[Tensor, State] = {}
@@ -67,8 +69,16 @@ class Optimizer(ABC):
                 elif p.grad is not None:
                     p.grad.zero_()
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Move every parameter that has a gradient.
+
+        A `closure` is called first: it sets gradients to zero, computes the loss, goes backward and returns
+        the loss, which comes back.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -78,6 +88,15 @@ class Optimizer(ABC):
                         state = self.state[p] = {}
                     self._update(p.value, g, state, group)
                     p._version.changes += 1
+        return loss
+
+    def __repr__(self) -> str:
+        """The settings of each group, one a line."""
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
 
     @abstractmethod
     def _update(self, p: Array, g: Array, state: State, group: Settings) -> None:
@@ -97,7 +116,7 @@ class Optimizer(ABC):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict()` gave, for the same parameters in the same order."""
+        """Take over what `state_dict()` gave, also PyTorch's, for the same parameters in the same order."""
         sizes = [len(group["params"]) for group in self.param_groups]
         theirs = [len(group["params"]) for group in state_dict["param_groups"]]
         if sizes != theirs:
@@ -106,9 +125,16 @@ class Optimizer(ABC):
         for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group.update({k: v for k, v in saved.items() if k != "params"})
         self.state = {
-            params[i]: {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in state.items()}
+            params[i]: {k: _taken_over(k, v) for k, v in state.items()}
             for i, state in state_dict["state"].items()
         }
+
+
+def _taken_over(name: str, value: Any) -> Any:
+    """A copy: arrays for PyTorch's tensors, numbers for what counts steps."""
+    if not hasattr(value, "shape"):
+        return value
+    return value.item() if name in ("step", "mu_product") else np.asarray(value).copy()
 
 
 def not_negative(**numbers: float) -> None:
@@ -116,3 +142,18 @@ def not_negative(**numbers: float) -> None:
     for name, number in numbers.items():
         if not number >= 0:
             raise AutogradError(f"{name} must not be negative, it is {number}")
+
+
+def decayed(p: Array, g: Array, group: Settings) -> Array:
+    """The gradient of the loss and of weight_decay / 2 |p|^2."""
+    return g + group["weight_decay"] * p if group["weight_decay"] else g
+
+
+def follow(state: State, name: str, now: Array, rate: float) -> Array:
+    """The moving average state[name] = rate state[name] + (1 - rate) now, from zero; in place."""
+    average: Any = state.get(name)
+    if average is None:
+        average = state[name] = np.zeros_like(now)
+    average *= rate
+    average += (1 - rate) * now
+    return np.asarray(average)
