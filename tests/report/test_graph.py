@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from nablab.models.catalog import CATALOG
 from nablab.models.language import parse
@@ -189,6 +190,14 @@ def test_kinds(layer: str, kind: str) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=30), st.integers(3, 20))
 def test_clipped_text_fits(text: str, length: int) -> None:
+    assert cell_len(clipped(text, length)) <= length
+    if cell_len(text) <= length:
+        assert clipped(text, length) == text
+
+
+@settings(deadline=None)
+@given(st.text("abc", max_size=30), st.integers(3, 20))
+def test_clipped_letters_fill_the_length(text: str, length: int) -> None:
     assert len(clipped(text, length)) == min(len(text), length)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from rich.cells import cell_len, set_cell_size
+
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 MONO = "ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, 'DejaVu Sans Mono', monospace"
 
@@ -148,15 +150,16 @@ def clean(content: str) -> str:
 
 
 def clipped(content: str, length: int) -> str:
-    """`content` with its middle left out where it is longer than `length` characters.
+    """`content` with its middle left out where it is wider than `length` letters; Chinese ones count twice.
 
-    >>> clipped("BasicConvolutionBlock", 12)
-    'BasicC…Block'
+    >>> clipped("BasicConvolutionBlock", 12), clipped("数字标签的名称", 10)
+    ('BasicC…Block', '数字…名称')
     """
-    if len(content) <= length:
+    if cell_len(content) <= length:
         return content
     head = length // 2
-    return f"{content[:head]}…{content[-(length - head - 1) :]}"
+    end = set_cell_size(content[::-1], length - head - 1)[::-1]
+    return f"{set_cell_size(content, head).rstrip()}…{end.lstrip()}"
 
 
 def _attributes(style: dict[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nablab.report.graph_svg import clean
+from nablab.report.graph_svg import clean, clipped
 from nablab.report.plots_theme import INK, LIGHT, PAPER, new_figure
 from nablab.report.view_types import ConfusionView
 
@@ -20,6 +20,9 @@ NUMBERED = 24
 #: Share of a class at which a mistake has its full colour: they are rare, and those are what one looks for.
 FULL_MISTAKE = 0.4
 
+#: Letters of a name.
+_LONGEST = 24
+
 
 def confusion_figure(confusion: ConfusionView, *, title: str = "") -> Figure:
     """The confusion matrix with its counts: right answers blue, mistakes orange, stronger where frequent.
@@ -28,7 +31,9 @@ def confusion_figure(confusion: ConfusionView, *, title: str = "") -> Figure:
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    names = [clean(c.name) for c in confusion.classes]
+    from nablab.report.plots_fonts import readable
+
+    names = [clipped(readable(clean(c.name)), _LONGEST) for c in confusion.classes]
     counts = confusion.counts
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     right = np.eye(len(names), dtype=bool)

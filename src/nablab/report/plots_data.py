@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 
 from nablab.atomic import write_with
-from nablab.report.graph_svg import clean
+from nablab.report.graph_svg import clean, clipped
 from nablab.report.mosaic import mosaic
 from nablab.report.plots_theme import INK, LIGHT, PAPER, new_figure, plain_axes, stroke
 from nablab.report.view_data import DataView
@@ -20,6 +22,7 @@ from nablab.report.words import number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 #: Pixels to the inch: a picture is drawn in whole pixels of this grid.
 DPI = 144
@@ -64,10 +67,13 @@ def data_figure(view: DataView) -> Figure:
 
 
 def _images_figure(view: DataView) -> Figure:
+    from nablab.report.plots_fonts import readable
+
     mosaics = [mosaic(column.rows, _SIDE, _GAP) for column in view.columns]
     classes = view.summary.classes[: len(view.summary.classes) - view.missing]
     tall = (mosaics[0].shape[0] + _GAP) // len(classes) if mosaics else 34
-    label = round(_LETTER * min(_LONGEST, max(len(row.name) for row in classes))) + 24
+    names = [clipped(row.name, _LONGEST) for row in classes]
+    label = round(_LETTER * max(cell_len(readable(name)) for name in names)) + 24
     top = _HEAD + _HEADINGS
     wide = sum(image.shape[1] + _APART for image in mosaics)
     page = _Page(2 * _MARGIN + label + wide + _BARS + 70, top + tall * len(classes) + _MARGIN)
@@ -76,8 +82,8 @@ def _images_figure(view: DataView) -> Figure:
     page.text(figure, _MARGIN, 80, view.subtitle, 10, alpha=0.8)
     middles = [top + tall * (place + 0.5) - _GAP / 2 for place in range(len(classes))]
     left = _MARGIN + label
-    for middle, row in zip(middles, classes, strict=True):
-        page.text(figure, left - 24, middle, _short(row.name), 10, ha="right")
+    for middle, name in zip(middles, names, strict=True):
+        page.text(figure, left - 24, middle, name, 10, ha="right")
     for column, image in zip(view.columns, mosaics, strict=True):
         page.text(figure, left, top - 18, column.heading, 9, alpha=0.7)
         axes = page.axes(figure, left, top, image.shape[1], image.shape[0])
@@ -108,10 +114,6 @@ def _draw_counts(
         page.text(figure, left, middles[-1] + 60, f"and {view.missing} more classes", 9, alpha=0.7)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-
-
 def points_figure(
     x: NDArray[np.float32], y: NDArray[np.int64], classes: list[str], view: DataView | None = None
 ) -> Figure:
@@ -122,25 +124,37 @@ def points_figure(
         y: (n,) labels.
         view: whose title stands above; None for none.
     """
+    from nablab.report.plots_fonts import readable
+
     figure = new_figure(5.2, 4.6)
     figure.set_facecolor("none" if view is None else PAPER)
     axes = figure.add_subplot()
     plain_axes(axes)
     up = x[:, 1] if x.shape[1] > 1 else y
-    for label, name in enumerate(classes):
+    for label in range(len(classes)):
         mine, look = y == label, stroke(label)
-        axes.scatter(x[mine, 0], up[mine], s=14, color=look.color, marker=look.marker, label=clean(name))
+        axes.scatter(x[mine, 0], up[mine], s=14, color=look.color, marker=look.marker, label=str(label))
     axes.set_xlabel("feature 1", color=INK, fontsize=9)
-    if x.shape[1] > 1:
+    _name_classes(axes, [clipped(readable(clean(name)), _LONGEST) for name in classes], x.shape[1])
+    if view is not None:
+        style: dict[str, Any] = {"transform": axes.transAxes, "color": INK, "parse_math": False}
+        axes.text(0, 1.08, clean(view.title), fontsize=13, weight="bold", **style)
+        axes.text(0, 1.02, clean(view.subtitle), fontsize=9, alpha=0.8, **style)
+    return figure
+
+
+def _name_classes(axes: Axes, names: list[str], features: int) -> None:
+    """In a legend where there are few, and at the axis where it is theirs; never as mathematics."""
+    texts: list[Text] = []
+    if features > 1:
         axes.set_ylabel("feature 2", color=INK, fontsize=9)
     else:
-        axes.set_yticks(range(len(classes)), [clean(name) for name in classes])
-    if len(classes) <= len(LIGHT):
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
-    if view is not None:
-        axes.text(0, 1.08, clean(view.title), transform=axes.transAxes, fontsize=13, weight="bold", color=INK)
-        axes.text(0, 1.02, clean(view.subtitle), transform=axes.transAxes, fontsize=9, color=INK, alpha=0.8)
-    return figure
+        axes.set_yticks(range(len(names)), names)
+        texts += axes.get_yticklabels()
+    if len(names) <= len(LIGHT):
+        texts += axes.legend(frameon=False, fontsize=8, labelcolor=INK).get_texts()
+    for text, name in zip(texts, cycle(names), strict=False):
+        text.set(text=name, parse_math=False)
 
 
 def write_figure(figure: Figure, path: Path) -> None:

@@ -62,9 +62,11 @@ def new_figure(width: float, height: float, margins: Margins | None = None) -> F
 
     With given margins it is drawn once; without, it is drawn twice to find the room that its labels need.
     """
-    from matplotlib.figure import Figure
+    from nablab.report.plots_fonts import ReadableFigure
 
-    figure = Figure(figsize=(width, height), facecolor="none", layout=None if margins else "constrained")
+    figure = ReadableFigure(
+        figsize=(width, height), facecolor="none", layout=None if margins else "constrained"
+    )
     if margins:
         figure.subplots_adjust(
             left=margins.left / width,
