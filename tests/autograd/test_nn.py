@@ -174,7 +174,9 @@ def test_loss_as_torch(name: str) -> None:
 def test_every_layer_and_loss_is_tested() -> None:
     kinds = {type(LAYERS[name][0](nn)).__name__ for name in LAYERS} | set(LOSSES)
     classes = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
-    assert classes - kinds == {"Module", "Parameter", "ModuleList", "ParameterList"}
+    assert classes - kinds == {
+        "Module", "Parameter", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"
+    }  # fmt: skip
 
 
 # Modules.
@@ -376,21 +378,6 @@ def test_state_that_does_not_fit_changes_nothing() -> None:
     keys = layer.load_state_dict({"weight": np.zeros((2, 2)), "extra": np.zeros(1)}, strict=False)
     assert keys == (["bias"], ["extra"])
     assert layer.weight.tolist() == [[0, 0], [0, 0]]
-
-
-@pytest.mark.parametrize("norm", [0.5, 100.0])
-def test_clipping_as_torch(norm: float) -> None:
-    gradients = [np.random.default_rng(i).normal(size=(3, i + 1)) for i in range(3)]
-    totals = []
-    for m in (autograd, torch):
-        params = [m.zeros(3, i + 1, requires_grad=True) for i in range(3)]
-        for p, g in zip(params, gradients, strict=True):
-            p.grad = m.tensor(g).float()
-        total = m.nn.utils.clip_grad_norm_(params, norm)
-        m.nn.utils.clip_grad_value_(params, 0.2)
-        totals.append([total.item(), *(p.grad.numpy() for p in params)])
-    for ours, theirs in zip(*totals, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 def test_one_hot() -> None:

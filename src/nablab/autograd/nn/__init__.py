@@ -1,7 +1,6 @@
 """Networks from layers, by PyTorch's names: `from nablab.autograd import nn` for `from torch import nn`."""
 
-from nablab.autograd.nn import clipping as utils  # PyTorch's name for it
-from nablab.autograd.nn import functional, init, rewrites
+from nablab.autograd.nn import functional, init, rewrites, utils
 from nablab.autograd.nn.activations import (
     ELU,
     GELU,
@@ -17,7 +16,7 @@ from nablab.autograd.nn.activations import (
     Softplus,
     Tanh,
 )  # fmt: skip
-from nablab.autograd.nn.containers import ModuleList, ParameterList, Sequential
+from nablab.autograd.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from nablab.autograd.nn.layers import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
@@ -47,7 +46,7 @@ __all__ = [
     "ELU", "GELU", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss",
     "BatchNorm1d", "BatchNorm2d", "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten", "GroupNorm",
     "HuberLoss", "Identity", "InstanceNorm2d", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid",
-    "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleList", "NLLLoss", "PReLU", "Parameter",
-    "ParameterList", "ReLU", "ReLU6", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus",
-    "Tanh", "functional", "init", "rewrites", "utils",
+    "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "PReLU",
+    "Parameter", "ParameterDict", "ParameterList", "ReLU", "ReLU6", "Sequential", "SiLU", "Sigmoid",
+    "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "functional", "init", "rewrites", "utils",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""Modules: parameters and parts, found by being made attributes."""
+"""The module: what it computes, how it is switched and converted, its state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.mode import no_grad
-from nablab.autograd.nn.parameter import Parameter
+from nablab.autograd.nn.parts import Parts
 from nablab.autograd.tensor import Tensor
 
 
@@ -20,8 +20,13 @@ class LoadedKeys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
 
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"LoadedKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
-class Module:
+
+class Module(Parts):
     """The base of every layer and network. Subclasses set parts in `__init__` and define `forward`.
 
     Names are PyTorch's, so the state of a twin built from `torch.nn` fits:
@@ -30,118 +35,11 @@ class Module:
         theirs.load_state_dict({name: torch.from_numpy(t.numpy()) for name, t in ours.state_dict().items()})
     """
 
-    training: bool
-
-    def __init__(self) -> None:
-        object.__setattr__(self, "_parameters", {})
-        object.__setattr__(self, "_buffers", {})
-        object.__setattr__(self, "_modules", {})
-        object.__setattr__(self, "training", True)
-
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module]
-
     def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward()")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         return self.forward(*inputs, **options)
-
-    # Parts are attributes.
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if "_modules" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__}: call super().__init__() before setting {name}")
-        if name in self._buffers and (value is None or isinstance(value, Tensor)):
-            self.register_buffer(name, value)
-            return
-        if name in self._parameters and isinstance(value, Tensor) and not isinstance(value, Parameter):
-            raise AutogradError(
-                f"{type(self).__name__}.{name} is a parameter, and a mere tensor in its place would not be "
-                f"learned; write {name}.copy_(...) under no_grad(), or assign a Parameter"
-            )
-        kind: dict[str, Any] | None = None
-        if isinstance(value, Parameter):
-            kind = self._parameters
-        elif isinstance(value, Module):
-            kind = self._modules
-        for other in (self._parameters, self._buffers, self._modules):
-            if other is not kind:
-                other.pop(name, None)
-        if kind is not None:
-            kind[name] = value  # what stood there before keeps its place in the order
-        object.__setattr__(self, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        object.__delattr__(self, name)
-        for kind in (self._parameters, self._buffers, self._modules):
-            kind.pop(name, None)
-
-    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
-        setattr(self, name, parameter)
-
-    def register_buffer(self, name: str, tensor: Tensor | None) -> None:
-        """A tensor that belongs to the state and is not learned, such as a running mean."""
-        object.__setattr__(self, name, tensor)
-        self._buffers[name] = tensor
-
-    def add_module(self, name: str, module: Module) -> None:
-        setattr(self, name, module)
-
-    # Walking through them.
-
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module (named "") and all inside, each once."""
-        seen: set[int] = set()
-
-        def visit(module: Module, name: str) -> Iterator[tuple[str, Module]]:
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield name, module
-                for part, child in module._modules.items():
-                    yield from visit(child, f"{name}.{part}" if name else part)
-
-        return visit(self, prefix)
-
-    def modules(self) -> Iterator[Module]:
-        return (module for _, module in self.named_modules())
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        return iter(self._modules.items())
-
-    def children(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Every parameter once, by its dotted name."""
-        seen: set[int] = set()
-        for prefix, module in self.named_modules():
-            for name, parameter in module._parameters.items():
-                if parameter is not None and id(parameter) not in seen:
-                    seen.add(id(parameter))
-                    yield f"{prefix}.{name}" if prefix else name, parameter
-
-    def parameters(self) -> Iterator[Parameter]:
-        return (parameter for _, parameter in self.named_parameters())
-
-    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        for prefix, module in self.named_modules():
-            for name, buffer in module._buffers.items():
-                if buffer is not None:
-                    yield f"{prefix}.{name}" if prefix else name, buffer
-
-    def buffers(self) -> Iterator[Tensor]:
-        return (buffer for _, buffer in self.named_buffers())
-
-    def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call `function` on every module inside, and on this one."""
-        for child in self.children():
-            child.apply(function)
-        function(self)
-        return self
-
-    # State.
 
     def train(self, mode: bool = True) -> Self:
         """Training behaviour (dropout drops, batch norm uses the batch), or with False evaluation."""
@@ -178,21 +76,29 @@ class Module:
                 tensor.grad = None if tensor.grad is None else tensor.grad.type(dtype)
         return self
 
-    def to(self, what: DTypeLike) -> Self:
-        """In another floating dtype; or on a device, as long as it is the CPU."""
-        if Tensor(np.zeros(0)).to(what).is_floating_point():  # names the devices and types that there are not
-            return self if str(what) == "cpu" else self._convert(np.dtype(what))
-        raise AutogradError(f"modules compute with a floating dtype, not {np.dtype(what)}")
+    def to(self, *what: Any, device: Any = None, dtype: DTypeLike | None = None) -> Self:
+        """In another floating dtype. A device may be named too, as long as it is the CPU."""
+        for target in (*what, device, dtype):
+            if target is None:
+                continue
+            if not Tensor(np.zeros(0)).to(target).is_floating_point():  # names what there is not
+                raise AutogradError(f"modules compute with a floating dtype, not {np.dtype(target)}")
+            if not str(target).startswith("cpu"):
+                self._convert(np.dtype(target))
+        return self
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def cpu(self) -> Self:
+        return self
+
+    def state_dict(self, *, prefix: str = "") -> dict[str, Tensor]:
         """Parameters and buffers by name, sharing memory with the module; shared ones by all their names."""
         state: dict[str, Tensor] = {
-            name: tensor.detach()
+            f"{prefix}{name}": tensor.detach()
             for name, tensor in (*self._parameters.items(), *self._buffers.items())
-            if tensor is not None
+            if tensor is not None and name not in self._not_saved
         }
-        for prefix, module in self._modules.items():
-            state |= {f"{prefix}.{name}": tensor for name, tensor in module.state_dict().items()}
+        for name, module in self._modules.items():
+            state |= module.state_dict(prefix=f"{prefix}{name}.")
         return state
 
     @no_grad()

@@ -15,10 +15,10 @@ SWAPS: frozenset[tuple[type[Module], type[Module]]] = frozenset({(ReLU, MaxPool2
 
 
 def in_order(modules: Iterable[Module]) -> list[Module]:
-    """The modules in the order in which they are run."""
+    """The modules in the order in which they are run. Those with hooks, which see values, stay in place."""
     order: list[Module] = []
     for module in modules:
-        if order and (type(order[-1]), type(module)) in SWAPS:
+        if order and (type(order[-1]), type(module)) in SWAPS and not (order[-1].hooked or module.hooked):
             order.insert(-1, module)
         else:
             order.append(module)

@@ -1,0 +1,78 @@
+"""Functions that are called with what enters a module and what leaves it, as to draw activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+Hook = Callable[..., Any]
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes it off again, as the end of a `with` block does."""
+
+    def __init__(self, module: Hooked, hooks: list[Hook], hook: Hook) -> None:
+        self._module, self._hooks, self._hook = module, hooks, hook
+
+    def remove(self) -> None:
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+            self._module._hooks_changed()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+
+class Hooked:
+    """What can have hooks. Until there are any, a call costs no more than without."""
+
+    #: How often hooks were registered or removed, anywhere: what holds an order of modules looks at it.
+    hook_changes: ClassVar[int] = 0
+
+    def register_forward_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, inputs)` before each forward; what it returns, unless None, replaces them."""
+        return self._register("_forward_pre_hooks", hook)
+
+    def register_forward_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, inputs, output)` after each forward.
+
+        `inputs` is the tuple of those by position; what the hook returns, unless None, replaces the output.
+        """
+        return self._register("_forward_hooks", hook)
+
+    def _register(self, kind: str, hook: Hook) -> RemovableHandle:
+        hooks: list[Hook] = self.__dict__.setdefault(kind, [])
+        hooks.append(hook)
+        self._hooks_changed()
+        return RemovableHandle(self, hooks, hook)
+
+    @property
+    def hooked(self) -> bool:
+        """Whether it has any now."""
+        return bool(self.__dict__.get("_forward_pre_hooks") or self.__dict__.get("_forward_hooks"))
+
+    def _hooks_changed(self) -> None:
+        """Let `forward` of this object be what calls the hooks; no other object is asked for any."""
+        Hooked.hook_changes += 1
+        if self.hooked:
+            self.__dict__["forward"] = self._forward_with_hooks
+        else:
+            self.__dict__.pop("forward", None)
+
+    def _forward_with_hooks(self, *inputs: Any, **options: Any) -> Any:
+        for hook in tuple(self.__dict__.get("_forward_pre_hooks", ())):
+            changed = hook(self, inputs)
+            if changed is not None:
+                inputs = changed if isinstance(changed, tuple) else (changed,)
+        output = type(self).forward(self, *inputs, **options)  # type: ignore[attr-defined]
+        for hook in tuple(self.__dict__.get("_forward_hooks", ())):
+            changed = hook(self, inputs, output)
+            if changed is not None:
+                output = changed
+        return output
