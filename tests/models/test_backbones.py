@@ -20,8 +20,10 @@ from torch import nn
 from nablab.errors import UserError
 from nablab.models import backbone_names
 from nablab.models.backbone_features import BackboneFeatures, prepared
+from nablab.models.backbone_names import code_of
 from nablab.models.backbones import Backbone, current_backbone, load_backbone
 from nablab.models.estimator_cost import estimator_cost
+from nablab.models.named_code import name_code
 from nablab.models.reference import resolve
 
 FILE = """
@@ -69,6 +71,7 @@ def x() -> np.ndarray:
 
 
 def features(reference: str, folder: Path) -> BackboneFeatures:
+    name_code(f"features:{reference}", code_of(reference))  # as whoever writes it on a command line does
     return BackboneFeatures(reference, image_shape=SHAPE, folder=str(folder))
 
 

@@ -180,7 +180,7 @@ def test_a_tuned_network_can_be_added_and_started_from_again(
     assert isinstance(list(execute(more, resume=True))[-1], RunDone)
     folder = more.folder(more.runs[-1])
     assert folder.record().start is not None
-    assert network_of(folder.path) == TEXT
+    assert network_of(folder.path).reference == TEXT
     once_more = tuned(folder.path, squares, tmp_path / "again")
     assert once_more.starts["4c3-8-k-tuned"].record.run == folder.record().id
 

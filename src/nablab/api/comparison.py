@@ -133,13 +133,33 @@ class Comparison:
             train: train inside of it, instead of reading these records.
 
         Raises:
-            NablabError: a cell fails, or the file cannot be written.
+            NablabError: a cell fails, the file cannot be written, or a cell would run a file that its user
+                never named.
         """
         from nablab.report.notebook import write_notebook
 
         path = self.folder / NOTEBOOK if path is None else Path(path)
+        self._check_named(train)
         write_notebook(self.folder, path, train=train)
         return path
+
+    def _check_named(self, train: bool) -> None:
+        """Refuse a notebook whose cells load models that only the records name."""
+        from nablab.models.named_code import name_code, named_by
+        from nablab.models.reference import resolve_all
+        from nablab.report.notebook import source_files
+        from nablab.runs.experiment import EXPERIMENT, read_experiment
+
+        folder = self.results.folder
+        shown = source_files(self.results, folder)
+        with named_by(folder):
+            for run in self.results.runs:
+                model = run.record.model
+                if run.label in shown and model.source_file is not None:
+                    file = model.source_file.path
+                    name_code(f"{file}:{model.reference.rpartition(':')[2]}", file)
+            if train:
+                resolve_all(read_experiment(folder / EXPERIMENT).models)
 
     def csv(self, path: str | Path) -> Path:
         """Write the table as comma-separated values; returns the path."""

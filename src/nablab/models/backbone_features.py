@@ -17,8 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nablab.data.cache import cache_folder
 from nablab.errors import UserError
+from nablab.models.backbone_names import FEATURES, code_of
 from nablab.models.backbones import Backbone, current_backbone
 from nablab.models.feature_cache import FeatureCache
+from nablab.models.named_code import check_named
 
 Shape = tuple[int, ...]
 
@@ -59,7 +61,7 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.image_shape is None or len(self.image_shape) != 3:
             raise ValueError(f"{self.backbone} takes images, not features")
         self.shape_ = tuple(int(side) for side in self.image_shape)
-        backbone = current_backbone(self.backbone)
+        backbone = self._named_backbone()
         self.sha256_, self.key_ = backbone.sha256, backbone.key
         self.n_features_in_ = X.shape[1]
         return self
@@ -68,7 +70,8 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The features (N, D).
 
         Raises:
-            UserError: the backbone has other weights, or other code, than when this was fitted.
+            UserError: the backbone has other weights, or other code, than when this was fitted; or its user
+                never named it.
         """
         backbone = self._backbone()
         if len(X) <= _NEVER_KEPT:
@@ -91,7 +94,7 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return parameters, macs, f"{self.backbone}, weights {self.sha256_[:12]} ({macs:,})"
 
     def _backbone(self) -> Backbone:
-        backbone = current_backbone(self.backbone)
+        backbone = self._named_backbone()
         if backbone.sha256 != self.sha256_:
             raise UserError(
                 f"the weights of {self.backbone} are others than when this was fitted "
@@ -103,6 +106,11 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 "mean or std has changed; restore it, or fit again"
             )
         return backbone
+
+    def _named_backbone(self) -> Backbone:
+        """The backbone, unless only a file names it that somebody else may have written."""
+        check_named(FEATURES + self.backbone, code_of(self.backbone))
+        return current_backbone(self.backbone)
 
     def _computed(self, backbone: Backbone, X: NDArray[Any]) -> NDArray[np.float32]:
         starts = range(0, len(X), _AT_ONCE)

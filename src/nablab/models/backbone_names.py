@@ -11,12 +11,16 @@ from typing import Any
 from nablab.errors import UserError
 from nablab.models.labels import label_of_name
 from nablab.models.model import Model, Setting
+from nablab.models.named_code import name_code
 
 #: Before a backbone.
 FEATURES = "features:"
 
 #: Libraries that backbones come from, and the packages that they are.
 LIBRARIES = {"torchvision": "torchvision", "timm": "timm", "hf": "transformers"}
+
+#: A backbone of one's own: a class in a file, and its weights.
+IN_FILE = re.compile(r"(?P<path>.+?\.py):(?P<name>\w+)(?:@(?P<weights>.+))?")
 
 #: Inverse strengths of the L2 penalty that are tried, from strong to weak.
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -32,6 +36,7 @@ def probe(reference: str) -> Model:
     """
     backbone = reference[len(FEATURES) :].strip()
     _check(reference, backbone)
+    name_code(FEATURES + backbone, code_of(backbone))
     settings = tuple(
         Setting(f"LogisticRegression(C={strength:g}) on {backbone}", _maker(backbone, strength))
         for strength in STRENGTHS
@@ -48,6 +53,16 @@ def probe(reference: str) -> Model:
         slow=f"{backbone} computes the features of every image once; they are kept in the cache",
         fed="unit",
     )
+
+
+def code_of(backbone: str) -> str:
+    """What is loaded of a backbone: a file, or a name in a library.
+
+    >>> code_of("net.py:Net@net.safetensors"), code_of("torchvision/resnet18")
+    ('net.py', 'torchvision/resnet18')
+    """
+    found = IN_FILE.fullmatch(backbone)
+    return found["path"] if found else backbone
 
 
 def require(library: str) -> None:

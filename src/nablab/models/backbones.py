@@ -9,7 +9,6 @@ one's own. A `.pt2` file can hold code that runs when it is loaded, as a `.py` f
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,13 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from nablab.errors import UserError
-from nablab.models.backbone_names import LIBRARIES, require
+from nablab.models.backbone_names import IN_FILE, LIBRARIES, require
 from nablab.models.user_code import blaming, load_file
 
 Numbers = tuple[float, ...]
 Stamps = tuple[tuple[int, int], ...]
-
-_IN_FILE = re.compile(r"(?P<path>.+?\.py):(?P<name>\w+)(?:@(?P<weights>.+))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +166,7 @@ def _exported(path: Path) -> Backbone:
 
 def _own(reference: str) -> Backbone:
     """A class in a user's file, built without arguments; `size`, `mean` and `std` are attributes of it."""
-    found = _IN_FILE.fullmatch(reference)
+    found = IN_FILE.fullmatch(reference)
     if found is None:
         raise UserError(
             f"no backbone {reference!r}; write {', '.join(f'{name}/NAME' for name in LIBRARIES)}, "
@@ -198,7 +195,7 @@ def _stamps(reference: str) -> Stamps:
     """When each file of a reference was written, and its size; 0 where there is none. A library has none."""
     if reference.partition("/")[0] in LIBRARIES:
         return ()
-    found = _IN_FILE.fullmatch(reference)
+    found = IN_FILE.fullmatch(reference)
     files = [found["path"], found["weights"] or ""] if found else [reference]
     states = [path.stat() if path.is_file() else None for path in map(Path, files)]
     return tuple((state.st_mtime_ns, state.st_size) if state else (0, 0) for state in states)

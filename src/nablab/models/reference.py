@@ -27,6 +27,7 @@ from nablab.models.language import parse
 from nablab.models.live import is_model, model_of_object
 from nablab.models.memorised import is_memorised, memorised_model
 from nablab.models.model import Model
+from nablab.models.named_code import name_code
 from nablab.models.printing import to_text
 from nablab.models.sklearn_model import PREFIX as SKLEARN
 from nablab.models.sklearn_model import sklearn_model
@@ -209,6 +210,8 @@ def _estimator(name: str) -> Model:
 
 
 def _in_file(reference: str, path: str, name: str) -> Model:
+    if Path(path).expanduser().is_file():  # else loading it says so
+        name_code(reference, path)
     module = load_file(path)
     here = [
         key

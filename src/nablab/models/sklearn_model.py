@@ -21,10 +21,11 @@ from nablab.models.model import Model, Setting
 #: What a reference of this kind begins with.
 PREFIX = "sklearn."
 
-#: Settings that a run decides.
+#: Settings that are not a model's to make.
 _OURS = {
     "random_state": "it is the run's seed (--seeds)",
     "n_jobs": "how many threads compute is the recipe's to say (--threads)",
+    "memory": "what it keeps are pickles, and those can run code when they are read",
 }
 
 #: Counts cannot be negative, and standardised pixels are: these get each feature scaled to [0, 1] first.

@@ -23,7 +23,8 @@ def bound(model: Model, dataset: Dataset) -> Model:
     """The model, working on the features that it names; others as they are.
 
     Raises:
-        UserError: no such run or layer, a run that is no network's or has not finished, other images.
+        UserError: no such run or layer, a run that is no network's or has not finished, other images; a
+            module whose file is gone, has changed, or was never named by its user.
     """
     source = model.features
     if source is None:
@@ -101,7 +102,8 @@ def _pipeline(source: FeatureSource, make: Callable[[int], Any], seed: int) -> A
 
 
 def _usable(source: FeatureSource, dataset: Dataset) -> RunRecord:
-    record = run_folder(source.run).record()
+    run = run_folder(source.run)
+    record = run.record()
     if record.model.kind == "estimator":
         raise UserError(f"{source.run} is a run of {record.model.label}, which has no layers")
     if record.status != "done":
@@ -113,6 +115,10 @@ def _usable(source: FeatureSource, dataset: Dataset) -> RunRecord:
     layers = [row.path for row in record.model.layers]
     if source.layer not in layers:
         raise UserError(f"{source.run} has no layer {source.layer}{did_you_mean(source.layer, layers)}")
+    if record.model.kind == "module":
+        from nablab.runs.predict import find_module
+
+        find_module(run, record)
     return record
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from nablab import atomic
 from nablab.data.dataset import Dataset
 from nablab.errors import UserError
 from nablab.models.model import Model
+from nablab.models.named_code import named_by
 from nablab.runs.experiment import EXPERIMENT, to_toml
 from nablab.runs.features import bound
 from nablab.runs.planned import DataReference, Plan
@@ -104,16 +106,19 @@ def write_plan(plan: Plan) -> None:
     atomic.write_text(plan.out / EXPERIMENT, to_toml(plan))
 
 
-def read_plan(out: Path | str, *, dataset: Dataset | None = None, models: Sequence[Model] = ()) -> Plan:
+def read_plan(
+    out: Path | str, *, dataset: Dataset | None = None, models: Sequence[Model] = (), named: bool = False
+) -> Plan:
     """The plan in a comparison's folder, its data and models loaded again and found unchanged.
 
     Args:
         dataset: the data, where it was made in Python.
         models: the live classes and objects of the plan, in any order; others are resolved by their names.
+        named: whether the user named all that is in it, as where this process was started for it.
 
     Raises:
         UserError: no plan here, or one that cannot be read; the data or a user's source file has changed;
-            something live was not given.
+            something live was not given; a file that the user never named.
     """
     out = Path(out)
     stored = _read(out / PLAN)
@@ -125,9 +130,11 @@ def read_plan(out: Path | str, *, dataset: Dataset | None = None, models: Sequen
             f"(fingerprint {dataset.fingerprint[:12]}, was {stored.data.fingerprint[:12]}); "
             f"restore it, or start a new --out"
         )
+    with nullcontext() if named else named_by(out):
+        resolved = [_model(model, out, models) for model in stored.models]
     return Plan(
         out=out,
-        models=tuple(bound(_model(model, out, models), dataset) for model in stored.models),
+        models=tuple(bound(model, dataset) for model in resolved),
         dataset=dataset,
         data=data,
         recipe=Recipe.from_dict(stored.recipe),

@@ -15,6 +15,7 @@ from nablab.data.dataset import Dataset
 from nablab.data.preprocess import Preprocessing
 from nablab.errors import UserError
 from nablab.models.model import Model, ScoreKind
+from nablab.models.named_code import named_by
 from nablab.runs.estimator_file import read_estimator
 from nablab.runs.record import RunRecord
 from nablab.runs.store import RunFolder
@@ -76,7 +77,8 @@ def load_predictor(
         dataset: for nearest neighbours, whose neighbours are training images; None loads it as the run did.
 
     Raises:
-        UserError: the run has not finished; its file, its model's source or its data is gone or has changed.
+        UserError: the run has not finished; its file, its model's source or its data is gone or has changed;
+            its user never named that source.
     """
     run = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     record = run.record()
@@ -153,19 +155,25 @@ def _build(run: RunFolder, record: RunRecord, model: Model | None) -> Any:
         from nablab.models.torch_net import build
 
         return build(parse(record.model.spec), shape, classes)
-    model = model or _find(run, record)
+    model = model or find_module(run, record)
     if model.factory is None:
         raise UserError(f"{run.path} is a run of {record.model.reference}; give that model")
     return model.factory(shape, classes)
 
 
-def _find(run: RunFolder, record: RunRecord) -> Model:
+def find_module(run: RunFolder, record: RunRecord) -> Model:
+    """What the run of a user's module trained, by its file.
+
+    Raises:
+        UserError: it was in a Python session; its file is gone, has changed, or was never named by its user.
+    """
     from nablab.models.reference import resolve
 
     source = record.model.source_file
     if source is None:
         raise UserError(f"{run.path} is a run of a class of a Python session; give it there (model=)")
-    model = resolve(record.model.reference)
+    with named_by(run.path):
+        model = resolve(record.model.reference)
     if model.source_file is None or model.source_file.sha256 != source.sha256:
         raise UserError(
             f"{source.path} has changed since {run.path} was trained; restore it to use its weights"

@@ -17,6 +17,7 @@ from nablab.data.dataset import Dataset
 from nablab.data.preprocess import Preprocessing
 from nablab.errors import UserError
 from nablab.models.model import LayerRow, Model
+from nablab.models.named_code import named_by
 from nablab.models.started import divide
 from nablab.runs.arrays import parse_tensors
 from nablab.runs.record import RunRecord, StartRecord
@@ -107,18 +108,21 @@ def plan_start(model: Model, dataset: Dataset, recipe: Recipe) -> KeptStart:
     return KeptStart(record, content)
 
 
-def network_of(path: Path | str) -> str:
-    """What names the network that a run trained.
+def network_of(path: Path | str) -> Model:
+    """The network that a run trained.
 
     Raises:
-        UserError: no run there, or one of a class of a Python session.
+        UserError: no run there, or one of a class of a Python session; a file that its user never named.
     """
+    from nablab.models.reference import resolve
+
     _, run = _find(Path(path))
     if run is None:
         raise UserError(f"{path} does not say of which network it is; name that too, as in lenet@{path}")
     if run.model.kind == "module" and run.model.source_file is None:
         raise UserError(f"{path} is a run of a class of a Python session; give that class too")
-    return divide(run.model.reference)[0]
+    with named_by(Path(path)):
+        return resolve(divide(run.model.reference)[0])
 
 
 def _find(path: Path) -> tuple[Path, RunRecord | None]:

@@ -81,7 +81,7 @@ def main() -> None:
 
 def _work(setup: Setup, orders: queue.Queue[str], answers: IO[str], interrupt: Interrupt) -> None:
     dataset = opened(setup.descriptor, SharedData.from_dict(setup.data))
-    plan = read_plan(setup.out, dataset=dataset)
+    plan = read_plan(setup.out, dataset=dataset, named=True)  # the parent has seen to that
     runs = {run.id: run for run in plan.runs}
     augmentation = augment.parse(plan.recipe.augmentation, dataset.input_shape)
     with computing_with(plan.recipe.threads, plan.models, augmentation):
