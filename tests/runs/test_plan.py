@@ -151,7 +151,9 @@ def test_live_models_stay_in_this_process(tmp_path: Path, squares: Dataset, netw
         (["K", "512C3-ReLU-512C3-ReLU-K"], {}, 1, 4),
         (["K", "8-ReLU-K"], {"recipe": Recipe(threads=4)}, 1, 4),
         (["K", "8-ReLU-K"], {"jobs": 1}, 1, 4),
-        (["K"], {"jobs": 3}, 3, 1),
+        (["K"], {"jobs": 3, "seeds": 9}, 3, 1),
+        (["K"], {"jobs": 64, "seeds": 2}, 2, 2),
+        (["K"], {"jobs": 3}, 1, 4),
     ],
 )
 def test_small_networks_run_together_with_a_core_each(

@@ -33,7 +33,7 @@ def decide(
     """(runs at a time, threads of each).
 
     Args:
-        jobs: as asked; `auto` chooses more than one where that is faster.
+        jobs: as asked, and no more than there are runs; `auto` chooses more than one where that is faster.
         threads: of each run as asked; 0 shares the cores out.
         runs: how many there are.
         models: all of them.
@@ -58,7 +58,7 @@ def decide(
             f"use jobs=1, or name it by its file (file.py:Class)"
         )
     else:
-        at_once = jobs
+        at_once = min(jobs, runs)
     return at_once, threads or max(1, cores // at_once)
 
 
