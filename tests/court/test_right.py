@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from nablab.byhand import ACTIVATIONS, LOSSES, MLP, LinearRegression, Logistic, Softmax, TwoLayer
 from nablab.court import CourtReport, gradcheck
@@ -252,7 +251,6 @@ def in_place(params: Any, x: Any, y: Any) -> Any:
         ("changes W in place", MODEL.loss, in_place, PARAMS),
         ("named by texts", MODEL.loss, MODEL.gradient, {0: PARAMS["W"], 1: PARAMS["b"]}),
         ("for W is no array", MODEL.loss, lambda p, x, y: {"W": [np.ones(2), np.ones(3)]}, PARAMS),
-        ("for W is no array", MODEL.loss, lambda p, x, y: {"W": torch.ones(1, requires_grad=True)}, PARAMS),
     ],
 )
 def test_what_cannot_be_judged_is_refused(said: str, loss: Any, gradient: Any, params: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,9 @@ from nablab.court.differences import Precision
 from nablab.court.evidence import Evidence
 from nablab.court.layers import Layers, find_layers
 from nablab.court.problem import Array, Problem
+
+#: What is claimed for samples, one by one.
+Claims = tuple[dict[str, Array], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +35,16 @@ class Case:
         return find_layers(self.problem, self.precision)
 
     @cached_property
-    def alone(self) -> tuple[dict[str, Array], ...] | None:
+    def alone(self) -> Claims | None:
         """What is claimed for each sample alone; None where samples cannot be taken apart."""
         count = self.problem.samples
-        if count is None or not 2 <= count <= 256:
-            return None
+        return self.claims(range(count)) if count is not None and 2 <= count <= 256 else None
+
+    def claims(self, rows: Iterable[int]) -> Claims | None:
+        """What is claimed for each of some samples alone; None where they cannot be taken apart."""
         claims = []
-        for i in range(count):
-            claim = self.problem.part([i]).try_claim()
+        for row in rows:
+            claim = self.problem.part([row]).try_claim()
             if claim is None:
                 return None
             claims.append(claim)

@@ -52,17 +52,18 @@ def measure_precision(problem: Problem, rng: np.random.Generator) -> Precision:
     lines go out from the point to one side, since a kink right at it would look like noise.
     """
     scale = max(abs(problem.value()), 1e-3)
-    smallest = float(np.finfo(np.float64).eps) * scale
-    noise = max(float(np.median([_noise_along_a_line(problem, rng) for _ in range(3)])), smallest)
+    lines = [_along_a_line(problem, rng) for _ in range(3)]
+    noise = max(float(np.median([_noise_of(values) for values in lines])), _rounding(np.stack(lines)) * scale)
     relative = noise / scale
     # The error h^2 of curvature and noise / h are equal near the cube root; for float64 that is 6e-6.
     return Precision(noise, min(relative ** (1 / 3), 1e-2), single=relative > 1e-10)
 
 
-def _noise_along_a_line(problem: Problem, rng: np.random.Generator) -> float:
+def _along_a_line(problem: Problem, rng: np.random.Generator) -> Array:
+    """The loss at eight points of a random line: close, but as far apart as it takes to tell them apart."""
     direction = {name: rng.standard_normal(p.shape) for name, p in problem.params.items()}
     length = math.sqrt(sum(float(np.sum(d * d)) for d in direction.values())) or 1.0
-    values = np.zeros(1)
+    values = np.zeros(8)
     for spacing in (1e-6, 1e-5, 1e-4, 1e-3):
         steps = (np.arange(8) * spacing / length).tolist()
         values = np.array(
@@ -74,17 +75,25 @@ def _noise_along_a_line(problem: Problem, rng: np.random.Generator) -> float:
         # Points so close that single precision does not tell them apart show no noise.
         if np.unique(values).size > 4:
             break
-    return _noise_of(values) if np.isfinite(values).all() else 0.0
+    return values
 
 
 def _noise_of(values: Array) -> float:
     """The smallest of the estimates from differences of order 4 to 6."""
+    if not np.isfinite(values).all():
+        return 0.0
     estimates = []
     for order in (4, 5, 6):
         gamma = math.factorial(order) ** 2 / math.factorial(2 * order)
         differences = np.diff(values, n=order)
         estimates.append(math.sqrt(gamma * float(np.mean(differences**2))))
     return min(estimates)
+
+
+def _rounding(values: Array) -> float:
+    """The relative error that a loss has at least, even where it is too coarse to change along a line."""
+    single = values.all() and np.array_equal(values, values.astype(np.float32))
+    return float(np.finfo(np.float32).eps) / 4 if single else float(np.finfo(np.float64).eps)
 
 
 def entry_line(problem: Problem, name: str, place: tuple[int, ...]) -> Line:
@@ -128,8 +137,9 @@ def careful_slope(line: Line, precision: Precision) -> Slope:
     jumps = [abs(right - left) for right, left in sides]
     errors = [abs(values[i] - values[i - 1]) + rounding[i] for i in (1, 2)]
     if precision.single:
-        # The steps are long, and may reach over a kink: that shifts the mean of the two sides by up to half.
-        errors = [error + jump / 2 for error, jump in zip(errors, jumps[1:], strict=True)]
+        # The steps are long, and may reach over kinks: no two of the estimates that are close prove anything.
+        spread = float(np.ptp([value for value in values if math.isfinite(value)] or [0.0]))
+        errors = [spread + jump / 2 + rounding[-1] for jump in jumps[1:]]
     best = 1 + int(
         np.argmin(np.nan_to_num(errors, nan=np.inf))
     )  # a long step may leave where the loss is finite

@@ -29,7 +29,7 @@ class Fitted:
 def fit(claims: dict[str, Any], name: str, shape: tuple[int, ...], samples: int | None) -> Fitted:
     """The claim for one parameter."""
     if name not in claims or claims[name].dtype == object:
-        return Fitted(None, Cause("missing", "the gradient has nothing for it"))
+        return Fitted(None, Cause("missing", "the gradient has nothing for it" + _called(claims, name)))
     if claims[name].dtype.kind == "c":
         return Fitted(None, Cause("shape", "its numbers are complex, and those of the parameter are real"))
     try:
@@ -41,12 +41,34 @@ def fit(claims: dict[str, Any], name: str, shape: tuple[int, ...], samples: int 
         return Fitted(None, Cause("not finite", f"{count} of {given.size} entries are not finite numbers"))
     values, how = _in_shape(given, shape, samples)
     if values is None:
-        return Fitted(None, Cause("shape", f"its shape is {given.shape}, the parameter's is {shape}"))
+        return Fitted(None, Cause("shape", _shapes(given, shape) + _why(given.shape, shape, samples)))
     fault = None
     if how:
         code = "transposed" if how.startswith("it is the transpose") else "shape"
-        fault = Cause(code, f"{how}: its shape is {given.shape}, the parameter's is {shape}")
+        fault = Cause(code, f"{how}: {_shapes(given, shape)}")
     return Fitted(values, fault, single=claims[name].dtype.itemsize < 8)
+
+
+def _shapes(given: Array, shape: tuple[int, ...]) -> str:
+    return f"its shape is {given.shape}, the parameter's is {shape}"
+
+
+def _called(claims: dict[str, Any], name: str) -> str:
+    """By which other name it may be there: `dW1`, `grad_W1` or `w1` for `W1`."""
+    similar = [other for other in claims if str(other).lower().endswith(name.lower())]
+    return f"; if {similar[0]} is meant for it, call it {name}" if len(similar) == 1 else ""
+
+
+def _why(given: tuple[int, ...], shape: tuple[int, ...], samples: int | None) -> str:
+    """How such a shape comes about, where that can be told."""
+    if samples and shape[1:] == (1,) and given == (shape[0], samples):
+        return f": (N, 1) and (N,) of the {samples} samples were broadcast to (N, N)"
+    if len(shape) == 1 and shape != (1,):
+        if given == ():
+            return ": it is summed over the units, too; sum over the samples only, with axis=0"
+        if given == (samples,):
+            return ": it is summed over the units, not over the samples; those are axis 0"
+    return ""
 
 
 def _in_shape(given: Array, shape: tuple[int, ...], samples: int | None) -> tuple[Array | None, str]:
@@ -59,6 +81,7 @@ def _in_shape(given: Array, shape: tuple[int, ...], samples: int | None) -> tupl
         n for n in shape if n > 1
     ):
         return given.reshape(shape), "the values are right, axes of length 1 are not"
-    if samples and given.shape == (samples, *shape):
-        return given.sum(axis=0), "it is not summed over the samples"
+    as_row = samples and shape[:1] == (1,) and given.shape == (samples, *shape[1:])
+    if samples and (as_row or given.shape == (samples, *shape)):
+        return given.sum(axis=0).reshape(shape), "it is not summed over the samples"
     return None, ""

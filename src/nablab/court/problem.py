@@ -45,7 +45,10 @@ class Problem:
         """
         result = _call(self.loss, "loss", self.params if params is None else params, self.x, self.y)
         try:
-            array = np.empty(0) if result is None else np.asarray(result, dtype=np.float64)
+            number = _plain(result)
+            array = (
+                np.empty(0) if number is None or np.iscomplexobj(number) else np.asarray(number, np.float64)
+            )
         except (TypeError, ValueError):
             array = np.empty(0)
         if array.size != 1:
@@ -56,23 +59,37 @@ class Problem:
         """What the gradient says at the point. The loss is computed first: some keep values from it.
 
         Raises:
-            UserError: the gradient fails, or is no mapping.
+            UserError: the gradient fails, is no mapping, or changes what it is given.
         """
         own = {name: value.copy() for name, value in self.params.items()}
-        _call(self.loss, "loss", own, self.x, self.y)
-        result = _call(self.gradient, "gradient", own, self.x, self.y)
+        x, y = _copy(self.x), _copy(self.y)
+        replace(self, params=own, x=x, y=y).value()
+        self._changed("loss", own, x, y)
+        result = _call(self.gradient, "gradient", own, x, y)
         if not isinstance(result, Mapping):
             raise UserError(
                 f"gradient must return a dict with an array for each of {', '.join(self.params)}; "
                 f"it returns {_what(result)}"
             )
-        changed = [name for name, value in own.items() if not np.array_equal(value, self.params[name])]
-        if changed:
-            raise UserError(
-                f"gradient changes {', '.join(changed)} in place; it must leave the parameters as they are"
-            )
+        self._changed("gradient", own, x, y)
         # Code that reuses its arrays from call to call would change what was claimed before.
         return {name: _copied(name, value) for name, value in result.items()}
+
+    def _changed(self, what: str, params: Params, x: Any, y: Any) -> None:
+        """Refuse functions that change what they are given.
+
+        Raises:
+            UserError: one did, and what.
+        """
+        given = {**self.params, "x": self.x, "y": self.y}
+        changed = [
+            name for name, value in {**params, "x": x, "y": y}.items() if not _same(value, given.get(name))
+        ]
+        if changed:
+            raise UserError(
+                f"{what} changes {', '.join(changed)} in place; it must leave what it is given as it is, and "
+                "make a new array in its stead (parameters are updated after all gradients are taken)"
+            )
 
     def try_claim(self) -> dict[str, Array] | None:
         """The claims if they have the shapes of the parameters; None if not, or if the gradient fails.
@@ -86,6 +103,18 @@ class Problem:
         if any(name not in claim or np.size(claim[name]) != p.size for name, p in self.params.items()):
             return None
         return {name: np.asarray(claim[name], np.float64).reshape(p.shape) for name, p in self.params.items()}
+
+    def overflow(self, function: Callable[..., Any]) -> str:
+        """Where the numbers of the loss or the gradient first overflow or end; empty if nowhere."""
+        own = {name: value.copy() for name, value in self.params.items()}
+        try:
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                function(own, _copy(self.x), _copy(self.y))
+        except FloatingPointError as error:
+            return f"{error} ({_place(error)})"
+        except Exception:  # has been told before, or is of no importance here
+            return ""
+        return ""
 
     def part(self, rows: slice | list[int]) -> Problem:
         """The same on some of the samples."""
@@ -127,20 +156,68 @@ def make_problem(loss: LossFunction, gradient: GradientFunction, params: Any, x:
         raise UserError(f"params must be named by texts; {unnamed[0]!r} is none")
     arrays = {name: _array(name, value) for name, value in params.items()}
     problem = Problem(loss, gradient, arrays, x, y)
+    once, again = problem.claim(), problem.claim()
     first, second = problem.value(), problem.value()
     if not np.isfinite(first):
-        raise UserError(f"the loss is {first} at these parameters; there is no gradient to compare with")
+        raise UserError(
+            f"the loss is {first} at these parameters; there is no gradient to compare with"
+            + told(problem.overflow(problem.loss))
+        )
     if first != second:
         raise UserError(
             f"the loss changes from call to call ({first:.10g}, {second:.10g}): fix its random numbers "
-            "(dropout, noise) and do not change x, y or params in it"
+            "(dropout, noise)"
+        )
+    if changing := [name for name in arrays if not _close(once.get(name), again.get(name))]:
+        raise UserError(
+            f"the gradient of {', '.join(changing)} changes from call to call: it must be that of all "
+            "samples, without random numbers (a minibatch, dropout, noise) and without what is left of an "
+            "earlier call"
         )
     return problem
 
 
+def told(overflow: str) -> str:
+    """What to do about numbers that are not finite."""
+    if not overflow:
+        return ""
+    cures = {
+        "exp": "; softmax can do without: subtract the largest score of each row first",
+        "log": "; the logarithm of a softmax can do without: log p_y = z_y - log sum exp z",
+    }
+    cure = next((cures[function] for function in cures if f"in {function}" in overflow), "")
+    return f": {overflow}{cure}"
+
+
+def _plain(value: Any) -> Any:
+    """Tensors of PyTorch as arrays, also those that require a gradient."""
+    return np.asarray(value.detach()) if hasattr(value, "detach") else value
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _same(value: Any, given: Any) -> bool:
+    """Whether an array is still what was given; what is no array is not looked into."""
+    if value is given or not isinstance(given, np.ndarray):
+        return True
+    return np.shape(value) == given.shape and bool(np.all((value == given) | (value != value)))
+
+
+def _close(once: Any, again: Any) -> bool:
+    """Whether two claims are one, but for rounding."""
+    if once is None or again is None or once.dtype.kind not in "biuf" or again.dtype.kind not in "biuf":
+        return True
+    if once.shape != again.shape:
+        return False
+    size = np.max(np.abs(once), initial=0.0, where=np.isfinite(once))
+    return np.allclose(once, again, rtol=1e-6, atol=1e-9 * size, equal_nan=True)
+
+
 def _copied(name: object, value: Any) -> Array:
     try:
-        return np.array(value)
+        return np.array(_plain(value))
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"gradient: what it has for {name} is no array: {reason}") from None
@@ -148,7 +225,7 @@ def _copied(name: object, value: Any) -> Array:
 
 def _array(name: object, value: Any) -> Array:
     try:
-        array = np.array(value, dtype=np.float64)
+        array = np.array(_plain(value), dtype=np.float64)
     except (TypeError, ValueError):
         raise UserError(f"parameter {name} must be an array of numbers, not {_what(value)}") from None
     if not np.isfinite(array).all():
@@ -165,10 +242,19 @@ def _call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
     except NablabError:
         raise
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
         reason = " ".join(str(error).split())[:300]
+        place = _place(error) or f"it is called as {what}(params, x, y)"
         raise UserError(f"{what} fails: {type(error).__name__}: {reason} ({place})") from error
+
+
+def _place(error: Exception) -> str:
+    """`file:line` of the user's own line that an error comes from, empty where there is none."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "site-packages" not in frame.filename
+    ]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _what(value: Any) -> str:

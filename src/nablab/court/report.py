@@ -12,9 +12,9 @@ class Cause:
     """Why a gradient is wrong.
 
     Attributes:
-        code: `factor`, `zero`, `activation`, `output`, `carried back`, `follows`, `transposed`, `flipped`,
-            `swapped`, `absolute`, `clipped`, `uniform`, `stepped`, `penalty`, `entries`, `samples`, `shape`,
-            `missing`, `not finite` or `unrelated`.
+        code: `factor`, `zero`, `activation`, `output`, `carried back`, `incoming`, `follows`, `transposed`,
+            `reshaped`, `flipped`, `swapped`, `absolute`, `clipped`, `uniform`, `stepped`, `penalty`,
+            `entries`, `samples`, `mixed`, `shape`, `missing`, `not finite` or `unrelated`.
         text: one sentence for people.
         factor: claimed = factor x right, where that is the cause.
     """

@@ -13,7 +13,8 @@ from nablab.court.causes import find_cause
 from nablab.court.differences import Precision, measure_precision
 from nablab.court.evidence import Evidence, gather
 from nablab.court.fit import Fitted, fit
-from nablab.court.problem import GradientFunction, LossFunction, Problem, make_problem
+from nablab.court.notes import notes
+from nablab.court.problem import GradientFunction, LossFunction, Problem, make_problem, told
 from nablab.court.report import Cause, CourtReport, Finding
 from nablab.errors import UserError
 
@@ -21,7 +22,11 @@ from nablab.errors import UserError
 _NUDGE = 0.1
 
 #: Why a point may tell too little.
-_ZERO, _KINKS = "zero here", "kinks here"
+_ZERO, _SMALL, _KINKS = "zero here", "too small here to be told from zero", "kinks here"
+_ALSO_NEARBY = {
+    _ZERO: "zero, here and at a point nearby",
+    _SMALL: "too small to be told from zero, here and at a point nearby",
+}
 _NOT_FINITE = "the loss is not finite next to some of its entries, which were not compared"
 
 
@@ -70,7 +75,7 @@ def gradcheck(
     precision = measure_precision(problem, rng)
     held = _Trial(problem, precision, rtol, entries, seed)
     findings = {finding.name: finding for finding in held.findings(problem.params)}
-    unclear = [name for name, finding in findings.items() if finding.remark]
+    unclear = [name for name, finding in findings.items() if finding.remark or held.may_be_kinks(finding)]
     if unclear:
         findings |= _second_look(held, findings, unclear, rng)
     for finding in findings.values():
@@ -79,10 +84,8 @@ def gradcheck(
                 f"the loss is not finite next to these parameters: the gradient of {finding.name} cannot be "
                 "compared; choose others, further from where the loss ends"
             )
-    notes = _notes(problem, precision)
-    return CourtReport(
-        tuple(findings.values()), problem.value(), precision.step, precision.single, tuple(notes)
-    )
+    said = tuple(notes(problem, precision, rng))
+    return CourtReport(tuple(findings.values()), problem.value(), precision.step, precision.single, said)
 
 
 class _Trial:
@@ -95,6 +98,13 @@ class _Trial:
         self.rtol = max(rtol, 1e-3) if precision.single else rtol
         self.entries = entries
         self.seed = seed
+
+    def may_be_kinks(self, finding: Finding) -> bool:
+        """Whether a wrong gradient may be wrong here only, where several kinks meet.
+
+        Each alone shows by slopes that differ; two that cancel do not, nor do small ones in single precision.
+        """
+        return bool(not finding.right and finding.compared and (finding.kinks or self.precision.single))
 
     def findings(self, names: Iterable[str]) -> list[Finding]:
         """The verdicts on some of the parameters."""
@@ -110,21 +120,25 @@ class _Trial:
     def _evidence(self, name: str, fitted: Fitted) -> Evidence:
         assert fitted.values is not None
         rtol = max(self.rtol, 1e-4) if fitted.single else self.rtol
-        rng = np.random.default_rng(
-            self.seed
-        )  # for each its own: what is drawn does not depend on the others
+        # For each its own: what is drawn does not depend on the others.
+        rng = np.random.default_rng(self.seed)
         return gather(self.problem, name, fitted.values, self.precision, rng, entries=self.entries, rtol=rtol)
 
     def _finding(self, case: Case, name: str, fitted: Fitted) -> Finding:
         shape = self.problem.params[name].shape
         if name not in case.evidence:
-            return Finding(name, shape, False, None, None, 0, cause=fitted.fault)
+            return Finding(name, shape, False, None, None, 0, cause=self._unusable(fitted.fault))
         evidence = case.evidence[name]
-        cause: Cause | None = fitted.fault if evidence.right else find_cause(case, evidence)
+        cause = fitted.fault
+        if not evidence.right:
+            cause = find_cause(case, evidence)
+            cause = replace(
+                cause, text="; and ".join([cause.text, *([fitted.fault.text] if fitted.fault else [])])
+            )
         kinks = int(evidence.kinks.sum())
         remark = ""
         if evidence.vanishes:
-            remark = _ZERO
+            remark = _SMALL if evidence.whole.any() else _ZERO
         elif 2 * kinks > evidence.kinks.size:
             remark = _KINKS
         elif not np.isfinite(evidence.measured).all():
@@ -140,6 +154,13 @@ class _Trial:
             cause,
             remark if cause is None else "",
         )
+
+    def _unusable(self, fault: Cause | None) -> Cause:
+        """Why there are no numbers to compare; of those that are not finite, where they come from."""
+        assert fault is not None
+        if fault.code != "not finite":
+            return fault
+        return replace(fault, text=fault.text + told(self.problem.overflow(self.problem.gradient)))
 
 
 def _second_look(
@@ -163,26 +184,19 @@ def _second_look(
         finding.name: replace(
             finding,
             kinks=findings[finding.name].kinks,
-            remark=_remark(findings[finding.name].remark, finding),
+            remark=_remark(findings[finding.name].remark or _KINKS, finding),
         )
         for finding in looked
+        if findings[finding.name].right or (finding.compared and not finding.remark)
     }
 
 
 def _remark(first: str, second: Finding) -> str:
     if not second.right:
         return ""
-    if second.remark == _ZERO:
-        return "zero, here and at a point nearby" if first == _ZERO else _ZERO
-    if second.remark == _NOT_FINITE:
+    if first in _ALSO_NEARBY and second.remark in _ALSO_NEARBY:
+        return _ALSO_NEARBY[second.remark]
+    if second.remark in (*_ALSO_NEARBY, _NOT_FINITE):
         return second.remark
-    why = {_ZERO: "it is zero here", _KINKS: "the loss has a kink here"}.get(first, first)
+    why = {_KINKS: "the loss has a kink here", _NOT_FINITE: first}.get(first, f"it is {first}")
     return f"compared at a point nearby, since {why}"
-
-
-def _notes(problem: Problem, precision: Precision) -> Iterable[str]:
-    extra = [name for name in problem.claim() if name not in problem.params]
-    if extra:
-        yield f"the gradient also has {', '.join(map(str, extra))}, which the parameters have not"
-    if precision.single:
-        yield "the loss is computed in single precision: errors below about 0.1 % cannot be seen"

@@ -11,8 +11,17 @@ from collections.abc import Callable
 
 from nablab.court.case import Case
 from nablab.court.causes.activation import activation
-from nablab.court.causes.arrangement import clipped, flipped, sign_lost, swapped, transposed, uniform
+from nablab.court.causes.arrangement import (
+    clipped,
+    flipped,
+    reshaped,
+    sign_lost,
+    swapped,
+    transposed,
+    uniform,
+)
 from nablab.court.causes.factor import constant_factor, zero
+from nablab.court.causes.incoming import incoming
 from nablab.court.causes.parts import entries, samples, unrelated
 from nablab.court.causes.penalty import penalty, scaled_and_penalty, stepped
 from nablab.court.evidence import Evidence
@@ -25,8 +34,10 @@ CAUSES: tuple[Callable[[Case, Evidence], Cause | None], ...] = (
     zero,
     penalty,
     activation,
+    incoming,
     constant_factor,
     transposed,
+    reshaped,
     flipped,
     swapped,
     sign_lost,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nablab.byhand.activations import ACTIVATIONS, Activation, logistic
-from nablab.byhand.losses import softmax, through_softmax
-from nablab.court.case import Case
+from nablab.byhand.activations import ACTIVATIONS, Activation
+from nablab.court.case import Case, Claims
+from nablab.court.causes.carried import carried
+from nablab.court.causes.output import output_step
 from nablab.court.evidence import Evidence
 from nablab.court.layers import Layers
 from nablab.court.problem import Array
@@ -63,7 +64,7 @@ def activation(case: Case, evidence: Evidence) -> Cause | None:
     position = None if layers is None else layers.position(evidence.name)
     if layers is None or position is None:
         return None
-    claimed = _claimed_errors(case, layers)
+    claimed = case.claims(layers.rows)
     if claimed is None or not _made_of_errors(case, layers, position, claimed):
         return None
     own = _step(case, layers, position, claimed)
@@ -77,13 +78,7 @@ def activation(case: Case, evidence: Evidence) -> Cause | None:
     return None
 
 
-def _claimed_errors(case: Case, layers: Layers) -> list[dict[str, Array]] | None:
-    """The claims for the samples that were looked at, one by one."""
-    claims = [case.problem.part([row]).try_claim() for row in layers.rows]
-    return [claim for claim in claims if claim is not None] if None not in claims else None
-
-
-def _made_of_errors(case: Case, layers: Layers, position: int, claimed: list[dict[str, Array]]) -> bool:
+def _made_of_errors(case: Case, layers: Layers, position: int, claimed: Claims) -> bool:
     """Whether the claim for weights is a^T D with the D claimed for the bias: else only one is wrong."""
     layer = layers.chain[position]
     W = case.problem.params[layer.weight]
@@ -97,13 +92,13 @@ def _made_of_errors(case: Case, layers: Layers, position: int, claimed: list[dic
     return True
 
 
-def _step(case: Case, layers: Layers, position: int, claimed: list[dict[str, Array]]) -> Cause | None:
+def _step(case: Case, layers: Layers, position: int, claimed: Claims) -> Cause | None:
     if position == len(layers.chain) - 1:
-        return _output_step(layers, claimed)
+        return output_step(case, layers, claimed)
     return _hidden_step(case, layers, position, claimed)
 
 
-def _hidden_step(case: Case, layers: Layers, position: int, claimed: list[dict[str, Array]]) -> Cause | None:
+def _hidden_step(case: Case, layers: Layers, position: int, claimed: Claims) -> Cause | None:
     """From the error claimed at the next layer to that claimed at this one."""
     points = _points(case, layers, position, claimed, turned=False)
     if points is None or points.used_is(points.slope):
@@ -123,16 +118,14 @@ def _hidden_step(case: Case, layers: Layers, position: int, claimed: list[dict[s
             "activation",
             f"the derivative of the activation after {after} is wrong: h = {what}; the gradient uses {used}",
         )
-    carried = _points(case, layers, position, claimed, turned=True)
-    if carried is not None and carried.used_is(carried.slope):
+    turned = _points(case, layers, position, claimed, turned=True)
+    if turned is not None and turned.used_is(turned.slope):
         following = layers.chain[position + 1].weight
         return Cause("carried back", f"the error is carried back by {following}, not by its transpose")
-    return None
+    return carried(case, layers, position, claimed, known) if known else None
 
 
-def _points(
-    case: Case, layers: Layers, position: int, claimed: list[dict[str, Array]], *, turned: bool
-) -> Points | None:
+def _points(case: Case, layers: Layers, position: int, claimed: Claims, *, turned: bool) -> Points | None:
     """Points of the activation after a layer, where enough error comes back to tell its derivative.
 
     `turned`: as if the claim had carried the error back by W in place of its transpose.
@@ -178,38 +171,3 @@ def _formula(points: Points) -> str | None:
             if points.used_is(known.slope(o, known.value(o))):
                 return f"{known.slope_formula}, the derivative of {known.name} {text}"
     return None
-
-
-def _output_step(layers: Layers, claimed: list[dict[str, Array]]) -> Cause | None:
-    """From the loss to the scores: a derivative of the output too few, or too many."""
-    layer = layers.chain[-1]
-    z = np.stack([passages[-1].z for passages in layers.passages])
-    right = np.stack([passages[-1].error for passages in layers.passages])
-    told = np.stack([claim[layer.bias].reshape(-1) for claim in claimed])
-    if _proportional(told, right) is not None:
-        return None  # right, or a factor off, which has its own cause
-    q = logistic(z)
-    steps: list[tuple[str, Callable[[Array], Array]]] = [
-        ("q (1 - q), the derivative of the logistic output,", lambda e: e * q * (1 - q)),
-        ("1 - h^2, the derivative of the tanh output,", lambda e: e * (1 - np.tanh(z) ** 2)),
-        ("(z > 0), the derivative of the ReLU output,", lambda e: e * (z > 0)),
-    ]
-    if z.shape[1] > 1:
-        steps.append(("the derivative of the softmax output", lambda e: through_softmax(e, softmax(z))))
-    for text, step in steps:
-        for missing in (True, False):
-            factor = _proportional(told if not missing else step(told), right if missing else step(right))
-            if factor is None:
-                continue
-            also = "" if abs(factor - 1) < 1e-3 else f" (and it is {factor:.4g} times that)"
-            fault = "is missing" if missing else "should not be there: it cancels against that of the loss"
-            return Cause("output", f"at {layer.weight}, {text} {fault}{also}")
-    return None
-
-
-def _proportional(claimed: Array, right: Array) -> float | None:
-    """c of claimed = c x right; None where there is none."""
-    size = float(np.sum(right * right))
-    factor = float(np.sum(claimed * right)) / size if size else 0.0
-    off = float(np.linalg.norm(claimed - factor * right))
-    return factor if factor and off <= 1e-4 * float(np.linalg.norm(claimed)) else None

@@ -20,6 +20,18 @@ def transposed(case: Case, evidence: Evidence) -> Cause | None:
     return Cause("transposed", "it is the transpose of the right gradient" + _times(factor))
 
 
+def reshaped(case: Case, evidence: Evidence) -> Cause | None:
+    """The transpose, pressed into the shape of the parameter: its numbers, but in other places."""
+    n = evidence.measured
+    if n.ndim != 2 or not evidence.complete or min(n.shape) < 2 or not evidence.judged.all():
+        return None
+    candidate = n.T.reshape(n.shape)
+    factor = _factor(evidence, candidate)
+    if factor is None or not evidence.explains(factor * candidate):
+        return None
+    return Cause("reshaped", "it is the transpose, reshaped where it must be transposed" + _times(factor))
+
+
 def flipped(case: Case, evidence: Evidence) -> Cause | None:
     """Reversed along axes: a convolution where a correlation belongs."""
     n = evidence.measured

@@ -66,7 +66,7 @@ class Origin:
             )
         if self.classes:
             said.append(
-                f"it is multiplied by the {K} classes"
+                f"it is multiplied by the {K} classes, as where the loss alone is averaged over them"
                 if self.classes > 0
                 else f"it is averaged over the {K} classes too"
             )

@@ -74,7 +74,11 @@ def samples(case: Case, evidence: Evidence) -> Cause | None:
             least = 1e-4 if evidence.claimed.size > 1 else 1e-7
             if evidence.explains(total / count, least=least):
                 return Cause("samples", f"it is that of {text} alone, of {N}{how}")
-    return None
+    return Cause(
+        "mixed",
+        "for each sample alone it is right, only for several together it is not: they are mixed up, as by "
+        "q[:, y] in place of q[range(N), y], or (N, 1) and (N,) broadcast to (N, N)",
+    )
 
 
 def _choices(N: int) -> Iterator[tuple[str, Array]]:

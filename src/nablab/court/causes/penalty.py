@@ -26,7 +26,7 @@ def penalty(case: Case, evidence: Evidence) -> Cause | None:
     for term in _terms(case, evidence):
         b = _share(evidence, term.values)
         if b is not None:
-            return Cause("penalty", term.text(-b), 1.0)
+            return Cause("penalty", term.text(-b, _total(case, evidence, term)), 1.0)
     return None
 
 
@@ -37,7 +37,7 @@ def scaled_and_penalty(case: Case, evidence: Evidence) -> Cause | None:
         if fit is not None:
             a, b = fit
             also = f"; and {explain(case, evidence, a)}" if abs(a - 1) > 1e-3 else ""
-            return Cause("penalty", term.text(-b / a) + also, a)
+            return Cause("penalty", term.text(-b / a, _total(case, evidence, term)) + also, a)
     return None
 
 
@@ -49,17 +49,29 @@ class _Term:
     penalty: str
     values: Array
 
-    def text(self, lacking: float) -> str:
-        """In words: how much of it is not there."""
+    def text(self, lacking: float, total: float | None) -> str:
+        """In words: how much of it is not there, of how much in all, if that is known."""
         if lacking > 0:
-            return (
-                f"it lacks {lacking:.4g} {self.symbol}: "
-                f"the {self.penalty} penalty's gradient is missing or too small"
-            )
-        return (
-            f"it has {-lacking:.4g} {self.symbol} too much: "
-            f"the loss has no such {self.penalty} penalty, or less"
-        )
+            why = f"the {self.penalty} penalty's gradient is missing or too small"
+            if total and abs(lacking / total - 1) < 1e-2:
+                why = f"the {self.penalty} penalty's gradient is missing"
+            elif total and abs(lacking / total - 0.5) < 1e-2:
+                why = f"the {self.penalty} penalty's gradient is there by half: the derivative of w^2 is 2 w"
+            return f"it lacks {lacking:.4g} {self.symbol}: {why}"
+        why = f"the loss has no such {self.penalty} penalty, or less"
+        if total == 0:
+            why = f"the loss has no {self.penalty} penalty on it"
+        elif total and abs(lacking / total + 1) < 1e-2:
+            why = f"the {self.penalty} penalty's gradient is there twice: the derivative of 1/2 w^2 is w"
+        return f"it has {-lacking:.4g} {self.symbol} too much: {why}"
+
+
+def _total(case: Case, evidence: Evidence, term: _Term) -> float | None:
+    """b of what the loss's own penalty adds, b w; None where that cannot be told."""
+    layers = case.layers
+    if layers is None or term.penalty != "L2":
+        return None
+    return layers.penalty if evidence.name in [layer.weight for layer in layers.chain] else None
 
 
 def _terms(case: Case, evidence: Evidence) -> tuple[_Term, ...]:
