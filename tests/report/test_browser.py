@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,28 @@ def test_nothing_sticks_out_of_the_page(opened, width: int) -> None:
     page = opened(width)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_of_classes_stay_in_the_page(browser, view, tmp_path: Path, width: int) -> None:
+    names = tuple(f"{'L' * 120}{k}" for k in range(len(view.data.classes)))
+    sections = [
+        replace(
+            s, confusion=s.confusion and replace(s.confusion, classes=_renamed(s.confusion.classes, names))
+        )
+        for s in view.sections
+    ]
+    path = tmp_path / "report.html"
+    write_html(replace(view, data=replace(view.data, classes=names), sections=tuple(sections)), path)
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(path.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.close()
+
+
+def _renamed(classes, names: tuple[str, ...]):
+    return tuple(replace(one, name=name) for one, name in zip(classes, names, strict=True))
 
 
 def test_a_cell_of_the_matrix_shows_the_pictures_behind_it(opened) -> None:
