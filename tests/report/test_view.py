@@ -9,6 +9,7 @@ import pytest
 
 from nablab.analysis.results import load_results
 from nablab.errors import UserError
+from nablab.report.notebook_tables import environment
 from nablab.report.view import comparison_view
 from nablab.report.view_pictures import picture
 from nablab.runs.store import Examples, RunFolder
@@ -250,6 +251,18 @@ def test_a_class_of_a_session_is_in_no_command_and_that_is_said(factory, view_of
     assert view.repeat.commands[0].startswith("nablab compare lenet --data fashion-mnist")
     assert "--fractions 0.3333333333333333 " in view.repeat.commands[0]
     assert "MyNet came from a Python session: only there can it be trained again." in view.notes
+
+
+def test_data_of_a_session_is_in_no_command_and_that_is_said(factory, tmp_path):
+    folder = factory.write_comparison(tmp_path)
+    experiment = folder / "experiment.toml"
+    text = experiment.read_text(encoding="utf-8")
+    experiment.write_text(text.replace('name = "fashion-mnist"', 'name = ""'), encoding="utf-8")
+    assert text != experiment.read_text(encoding="utf-8")
+    view = comparison_view(load_results(folder))
+    assert view.repeat.commands == ()
+    assert "The data was made in a Python session: only there can this be repeated." in view.notes
+    assert "nablab compare" not in environment(view)
 
 
 def test_nothing_but_classes_of_a_session_has_no_command(factory, view_of):

@@ -144,6 +144,14 @@ def test_notes_tell_how_much_data_and_how_it_was_judged(factory, answer):
     )
 
 
+def test_no_lead_is_more_than_all_points(factory, tmp_path):
+    factory.write_comparison(tmp_path, [factory.BIG, factory.LINEAR], n_test=3, seeds=(0, 1))
+    results = load_results(tmp_path)
+    (pair,) = verdicts(results, 0.1)
+    assert pair.difference - pair.low > 1
+    assert "took a lead of more than 100 points" in comparison_view(results).notes[-1]
+
+
 def test_the_lead_that_counts_is_what_significance_took(factory, tmp_path):
     factory.write_comparison(tmp_path, [factory.BIG, factory.SMALL, factory.LINEAR], fractions=(0.01, 0.1))
     results = load_results(tmp_path)

@@ -21,7 +21,7 @@ from nablab.report.view_types import (
     RowView,
     SectionView,
 )
-from nablab.report.words import count, number, percent, plus_minus, seconds, share
+from nablab.report.words import count, interval, number, percent, plus_minus, seconds, share
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def _verdict(pair: Pair | None) -> VerdictCell:
     said = {"better": "is better than", "worse": "is worse than", "tie": "ties with"}
     hint = f"{pair.a} {said.get(pair.verdict, 'against')} {pair.b}: {points:+.2f} points"
     if pair.low is not None and pair.high is not None:
-        hint += f" ({100 * pair.low:+.2f} to {100 * pair.high:+.2f}), p = {pair.p_adjusted:.2g} (Holm)"
+        hint += f" ({interval(pair.low, pair.high)}), p = {pair.p_adjusted:.2g} (Holm)"
     if pair.reason:
         hint += f"; undecided: {pair.reason}"
     return VerdictCell(text, pair.verdict, hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nablab.report.tables import markdown_table, markdown_text
 from nablab.report.view_types import CellView, ComparisonView, SectionView
-from nablab.report.words import NOTHING, bytes_, count, number, percent, plus_minus, seconds, share
+from nablab.report.words import NOTHING, bytes_, count, interval, number, percent, plus_minus, seconds, share
 
 
 def answer(view: ComparisonView) -> str:
@@ -116,9 +116,7 @@ def verdicts(view: ComparisonView, fraction: float) -> str:
             f"{pair.a} against {pair.b}",
             pair.verdict,
             f"{100 * pair.difference:+.2f}",
-            NOTHING
-            if pair.low is None or pair.high is None
-            else f"{100 * pair.low:+.2f} to {100 * pair.high:+.2f}",
+            NOTHING if pair.low is None or pair.high is None else interval(pair.low, pair.high),
             pair.reason if pair.p_adjusted is None else f"{pair.p_adjusted:.2g}",
         )
         for pair in view.pairs[fraction]
@@ -147,8 +145,8 @@ def by_class(view: ComparisonView, section: SectionView) -> str:
 def environment(view: ComparisonView) -> str:
     """The machine and the versions that the numbers come from."""
     tables = [markdown_table(("", "value"), one.values, (True, True)) for one in view.environments]
-    commands = "\n".join(view.repeat.commands)
-    return "\n\n".join([*tables, f"```\n{commands}\n```"])
+    commands = ["\n".join(["```", *view.repeat.commands, "```"])] if view.repeat.commands else []
+    return "\n\n".join([*tables, *commands])
 
 
 def training_time(view: ComparisonView) -> str:

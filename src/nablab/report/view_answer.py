@@ -8,7 +8,7 @@ from dataclasses import replace
 from nablab.analysis.comparison import ALPHA, Pair
 from nablab.analysis.cost import clock, number_clocks
 from nablab.analysis.results import Results
-from nablab.report.view_context import is_live, without_folder
+from nablab.report.view_context import has_live_data, is_live, without_folder
 from nablab.report.view_types import CellView, RecipeView, RowView
 from nablab.report.words import count, listed, number, percent, plus_minus, share, times
 from nablab.runs.record import shortened
@@ -203,10 +203,13 @@ def _notes_starts(results: Results) -> list[str]:
 
 
 def _note_live(results: Results) -> str:
+    if has_live_data(results):
+        return "The data was made in a Python session: only there can this be repeated."
     live = [label for label in results.labels if is_live(results.of(label)[0].record.model)]
     if not live:
         return ""
-    return f"{listed(live)} came from a Python session: only there can it be trained again."
+    they = "it" if len(live) == 1 else "they"
+    return f"{listed(live)} came from a Python session: only there can {they} be trained again."
 
 
 def _note_statistics(results: Results, pairs: Pairs) -> str:
@@ -233,7 +236,7 @@ def _lead_that_counts(pairs: Pairs) -> str:
     )
     if not leads:
         return ""
-    least, most = (f"{lead:.1f}" for lead in (leads[0], leads[-1]))
+    least, most = ("more than 100" if lead > 100 else f"{lead:.1f}" for lead in (leads[0], leads[-1]))
     needed = least if least == most else f"{least} to {most}"
     lead = f" At {share(fraction)} that took a lead of {needed} points, by pair"
     return f"{lead}; more seeds or test images need less."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from nablab.analysis.results import Results, RunData
-from nablab.errors import UserError
 from nablab.models.started import divide
 from nablab.report.view_types import (
     DataView,
@@ -21,7 +21,7 @@ from nablab.report.view_types import (
     RepeatView,
 )
 from nablab.report.words import count
-from nablab.runs.experiment import EXPERIMENT, read_experiment
+from nablab.runs.experiment import EXPERIMENT
 from nablab.runs.planned import fraction_text
 from nablab.runs.record import Environment, ModelRecord
 from nablab.training.recipe import PRESETS
@@ -149,11 +149,16 @@ def is_live(model: ModelRecord) -> bool:
     return model.kind == "module" and model.source_file is None
 
 
+def has_live_data(results: Results) -> bool:
+    """Whether the data was made in a Python session, which no command can name either."""
+    return _given_data(results) == ""
+
+
 def _command(results: Results, recipe: RecipeView) -> str:
-    """The command that trains the models of a recipe; empty when none of them can be named."""
+    """The command that trains the models of a recipe; empty when none of them, or no data, can be named."""
     runs = [run for label in recipe.labels for run in results.of(label)]
     named = [run.record.model.reference for run in runs if not is_live(run.record.model)]
-    if not named:
+    if not named or has_live_data(results):
         return ""
     data = runs[0].record.data
     options: dict[str, Any] = {
@@ -175,11 +180,16 @@ def _command(results: Results, recipe: RecipeView) -> str:
 
 def _data_reference(results: Results) -> str:
     """What names the data: as it was given where the experiment says that, else by its name."""
+    return without_folder(_given_data(results) or results.runs[0].record.data.name)
+
+
+def _given_data(results: Results) -> str | None:
+    """What the experiment calls its data: empty for data of a Python session; None where it does not say."""
     try:
-        given = read_experiment(results.folder / EXPERIMENT).data_reference.reference
-    except UserError:
-        given = ""
-    return without_folder(given or results.runs[0].record.data.name)
+        data = tomllib.loads((results.folder / EXPERIMENT).read_text(encoding="utf-8"))["data"]
+        return str(data["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _option(name: str, value: Any) -> list[str]:

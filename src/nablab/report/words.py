@@ -26,6 +26,15 @@ def plus_minus(accuracy: float | None, spread: float | None, digits: int = 1) ->
     return f"{100 * accuracy:.{digits}f} ± {100 * spread:.{digits}f} %"
 
 
+def interval(low: float, high: float) -> str:
+    """The bounds of a difference of accuracies in points, which are 100 at most, whatever a t quantile says.
+
+    >>> interval(-0.0959, 0.4259), interval(-0.59, 1.53)
+    ('-9.59 to +42.59', '-59.00 to +100.00')
+    """
+    return f"{100 * max(low, -1.0):+.2f} to {100 * min(high, 1.0):+.2f}"
+
+
 def share(fraction: float) -> str:
     """
     >>> share(0.01), share(0.125), share(1.0)
