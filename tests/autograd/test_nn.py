@@ -26,10 +26,13 @@ LAYERS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "BatchNorm2d": (lambda nn: nn.BatchNorm2d(6, eps=1e-3, momentum=0.3), IMAGES),
     "BatchNorm2d plain": (lambda nn: nn.BatchNorm2d(6, affine=False), IMAGES),
     "BatchNorm2d without memory": (lambda nn: nn.BatchNorm2d(6, track_running_stats=False), IMAGES),
+    "BatchNorm2d of all batches": (lambda nn: nn.BatchNorm2d(6, momentum=None), IMAGES),
+    "LayerNorm without bias": (lambda nn: nn.LayerNorm(6, bias=False), ROWS),
     "LayerNorm": (lambda nn: nn.LayerNorm(6), ROWS),
     "LayerNorm of images": (lambda nn: nn.LayerNorm([6, 8, 8], elementwise_affine=False), IMAGES),
     "GroupNorm": (lambda nn: nn.GroupNorm(3, 6), IMAGES),
     "InstanceNorm2d": (lambda nn: nn.InstanceNorm2d(6), IMAGES),
+    "InstanceNorm2d by position": (lambda nn: nn.InstanceNorm2d(6, 1e-3, 0.2, True), IMAGES),
     "InstanceNorm2d with scale": (lambda nn: nn.InstanceNorm2d(6, affine=True), IMAGES),
     "Dropout 0": (lambda nn: nn.Dropout(0.0), ROWS),
     "Dropout 1": (lambda nn: nn.Dropout(1.0), ROWS),
@@ -40,12 +43,38 @@ LAYERS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "AvgPool2d": (lambda nn: nn.AvgPool2d(2), IMAGES),
     "AvgPool2d inside": (lambda nn: nn.AvgPool2d(3, 2, 1, count_include_pad=False), IMAGES),
     "AdaptiveAvgPool2d": (lambda nn: nn.AdaptiveAvgPool2d((3, 1)), IMAGES),
+    "AdaptiveAvgPool2d, height kept": (lambda nn: nn.AdaptiveAvgPool2d((None, 1)), IMAGES),
     "AdaptiveMaxPool2d": (lambda nn: nn.AdaptiveMaxPool2d(3), IMAGES),
+    "AdaptiveMaxPool2d, width kept": (lambda nn: nn.AdaptiveMaxPool2d((2, None)), IMAGES),
+    "ConvTranspose2d": (lambda nn: nn.ConvTranspose2d(6, 4, 3), IMAGES),
+    "ConvTranspose2d strided": (
+        lambda nn: nn.ConvTranspose2d(6, 4, 4, stride=2, padding=1, bias=False),
+        IMAGES,
+    ),
+    "ConvTranspose2d of all kinds": (
+        lambda nn: nn.ConvTranspose2d(
+            6, 4, (3, 2), stride=(2, 3), padding=(1, 2), output_padding=(1, 2), groups=2, dilation=(2, 1)
+        ),
+        IMAGES,
+    ),
+    "Upsample": (lambda nn: nn.Upsample(scale_factor=2), IMAGES),
+    "Upsample to a size": (lambda nn: nn.Upsample(size=(16, 8)), IMAGES),
+    "Upsample a side": (lambda nn: nn.Upsample(scale_factor=(1, 3), mode="nearest"), IMAGES),
+    "ZeroPad2d": (lambda nn: nn.ZeroPad2d((1, 0, 2, 3)), IMAGES),
+    "ZeroPad2d all round": (lambda nn: nn.ZeroPad2d(2), IMAGES),
+    "Unflatten": (lambda nn: nn.Unflatten(1, (2, 3)), IMAGES),
+    "Dropout2d 0": (lambda nn: nn.Dropout2d(0.0), IMAGES),
+    "Dropout2d 1": (lambda nn: nn.Dropout2d(1.0), IMAGES),
     "ReLU": (lambda nn: nn.ReLU(), ROWS),
     "ReLU6": (lambda nn: nn.ReLU6(), ROWS),
     "LeakyReLU": (lambda nn: nn.LeakyReLU(0.1), ROWS),
     "PReLU": (lambda nn: nn.PReLU(), ROWS),
     "PReLU a channel": (lambda nn: nn.PReLU(6, init=0.1), IMAGES),
+    "SELU": (lambda nn: nn.SELU(inplace=False), ROWS),
+    "Mish": (lambda nn: nn.Mish(), ROWS),
+    "Hardtanh": (lambda nn: nn.Hardtanh(-0.5, 0.7), ROWS),
+    "Hardswish": (lambda nn: nn.Hardswish(), ROWS),
+    "Softsign": (lambda nn: nn.Softsign(), ROWS),
     "ELU": (lambda nn: nn.ELU(0.5), ROWS),
     "GELU": (lambda nn: nn.GELU(), ROWS),
     "GELU tanh": (lambda nn: nn.GELU(approximate="tanh"), ROWS),
@@ -152,6 +181,12 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "L1Loss": lambda nn, t: nn.L1Loss(reduction="none"),
     "HuberLoss": lambda nn, t: nn.HuberLoss(delta=0.3),
     "SmoothL1Loss": lambda nn, t: nn.SmoothL1Loss(beta=0.3),
+    "KLDivLoss": lambda nn, t: nn.KLDivLoss(reduction="batchmean"),
+    "KLDivLoss of logarithms": lambda nn, t: nn.KLDivLoss(reduction="sum", log_target=True),
+    "MultiMarginLoss": lambda nn, t: nn.MultiMarginLoss(),
+    "MultiMarginLoss squared": lambda nn, t: nn.MultiMarginLoss(
+        2, margin=0.3, weight=t([1.0, 2.0, 0.5]), reduction="none"
+    ),
 }
 
 
@@ -159,7 +194,8 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {
 def test_loss_as_torch(name: str) -> None:
     rng = np.random.default_rng(5)
     x = rng.uniform(0.1, 0.9, (4, 3))
-    target = np.array([0, 2, 1, 0]) if name in ("CrossEntropyLoss", "NLLLoss") else rng.uniform(0, 1, (4, 3))
+    of_classes = name.split()[0] in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss")
+    target = np.array([0, 2, 1, 0]) if of_classes else rng.uniform(0, 1, (4, 3))
     values = []
     for m in (autograd, torch):
         loss = LOSSES[name](m.nn, lambda v, m=m: m.tensor(v).double())
@@ -172,10 +208,11 @@ def test_loss_as_torch(name: str) -> None:
 
 
 def test_every_layer_and_loss_is_tested() -> None:
-    kinds = {type(LAYERS[name][0](nn)).__name__ for name in LAYERS} | set(LOSSES)
+    kinds = {type(LAYERS[name][0](nn)).__name__ for name in LAYERS} | {name.split()[0] for name in LOSSES}
     classes = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     assert classes - kinds == {
-        "Module", "Parameter", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"
+        "CosineSimilarity", "Embedding", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict",
+        "ParameterList"
     }  # fmt: skip
 
 
@@ -385,3 +422,114 @@ def test_one_hot() -> None:
     ours = nn.functional.one_hot(autograd.tensor(classes), 4)
     assert ours.tolist() == torch.nn.functional.one_hot(torch.tensor(classes), 4).tolist()
     assert nn.functional.one_hot(autograd.tensor(classes)).shape == (3, 3)
+
+
+FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "relu inplace": lambda F, x: F.relu(x, inplace=True),
+    "leaky_relu": lambda F, x: F.leaky_relu(x, 0.2, inplace=False),
+    "dropout by position": lambda F, x: F.dropout(x, 0.0, True, False),
+    "dropout in evaluation": lambda F, x: F.dropout2d(x, 0.7, training=False),
+    "normalize": lambda F, x: F.normalize(x, 2, 1),
+    "normalize by sums": lambda F, x: F.normalize(x, p=1.0, dim=-1),
+    "cosine_similarity": lambda F, x: F.cosine_similarity(x, x * x + 1),
+    "instance_norm": lambda F, x: F.instance_norm(x, eps=1e-3),
+    "interpolate": lambda F, x: F.interpolate(x, scale_factor=2),
+    "kl_div": lambda F, x: F.kl_div(F.log_softmax(x, 1), F.softmax(x * 2, 1), reduction="none"),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_as_torch(name: str) -> None:
+    values = np.random.default_rng(4).normal(size=IMAGES)
+    found = []
+    for m in (autograd, torch):
+        x = m.tensor(values, requires_grad=True)
+        out = FUNCTIONS[name](m.nn.functional, x * 1.0)
+        (out * out).sum().backward()
+        found.append((out, x.grad))
+    assert_same(found[0][0], found[1][0])
+    assert_same(found[0][1], found[1][1])
+
+
+def test_cosine_similarity_of_short_and_of_zero_vectors() -> None:
+    values = np.array([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0]])
+    found = []
+    for m in (autograd, torch):
+        a, b = m.tensor(values, requires_grad=True), m.tensor(values[::-1].copy())
+        found.append(m.nn.CosineSimilarity(dim=1)(a, b))
+    assert_same(*found)
+
+
+@pytest.mark.parametrize("padding_idx", [None, 2])
+def test_embedding_as_torch(padding_idx: int | None) -> None:
+    weight, numbers = np.random.default_rng(1).normal(size=(5, 3)), np.array([[1, 2, 2], [4, 0, 1]])
+    found = []
+    for m in (autograd, torch):
+        layer = m.nn.Embedding(5, 3, padding_idx=padding_idx).double()
+        if padding_idx is not None:
+            assert layer.weight[padding_idx].tolist() == [0, 0, 0]
+        layer.load_state_dict({"weight": m.tensor(weight)})
+        out = layer(m.tensor(numbers))
+        (out * out).sum().backward()
+        found.append((out, layer.weight.grad))
+    assert_same(found[0][0], found[1][0])
+    assert_same(found[0][1], found[1][1])
+
+
+def test_whole_channels_are_dropped() -> None:
+    x = autograd.ones(50, 40, 3, 3, requires_grad=True)
+    out = nn.Dropout2d(0.25, generator=np.random.default_rng(0))(x)
+    channels = out.detach().numpy().reshape(2000, 9)
+    assert (channels == channels[:, :1]).all()
+    assert set(np.unique(channels)) == {np.float32(0), np.float32(4 / 3)}
+    assert (channels[:, 0] == 0).mean() == pytest.approx(0.25, abs=0.03)
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), out.detach().numpy())
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "padding": (lambda m: m.nn.functional.avg_pool2d(m.ones(1, 1, 4, 4), 2, padding=2), "half"),
+    "huber": (lambda m: m.nn.functional.huber_loss(m.ones(2), m.ones(2), delta=0.0), "delta|positive"),
+    "smooth": (lambda m: m.nn.functional.smooth_l1_loss(m.ones(2), m.ones(2), beta=-1.0), "beta|negative"),
+    "dropout": (lambda m: m.nn.Dropout(1.5), "between 0 and 1"),
+    "mean of squares": (lambda m: m.nn.MSELoss(reduction="avg")(m.ones(2), m.ones(2)), "avg"),
+    "cross entropy": (
+        lambda m: m.nn.CrossEntropyLoss(reduction="Mean")(m.ones(2, 3), m.tensor([0, 1])),
+        "Mean",
+    ),
+    "negative log likelihood": (
+        lambda m: m.nn.functional.nll_loss(m.ones(2, 3), m.tensor([0, 1]), reduction="avg"),
+        "avg",
+    ),
+    "embedding": (lambda m: m.nn.Embedding(3, 2)(m.tensor([3])), "range|0 to 2"),
+}
+
+
+@pytest.mark.parametrize("m", [autograd, torch], ids=["ours", "torch"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_as_by_torch(name: str, m: Any) -> None:
+    call, word = REFUSED[name]
+    with pytest.raises(AutogradError if m is autograd else Exception, match=word):
+        call(m)
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (lambda: nn.Upsample(scale_factor=1.5)(autograd.ones(1, 1, 2, 2)), "whole number"),
+        (lambda: nn.Upsample(size=3)(autograd.ones(1, 1, 2, 2)), "whole number"),
+        (lambda: nn.Upsample(scale_factor=2, mode="bilinear")(autograd.ones(1, 1, 2, 2)), "nearest"),
+        (lambda: nn.InstanceNorm2d(2, track_running_stats=True), "running"),
+        (lambda: nn.functional.instance_norm(autograd.ones(1, 1, 2, 2), use_input_stats=False), "running"),
+        (lambda: nn.Embedding(3, 2)(autograd.ones(1)), "whole numbers"),
+    ],
+)
+def test_misuse_of_layers(call: Callable[[], Any], word: str) -> None:
+    with pytest.raises(AutogradError, match=word):
+        call()
+
+
+def test_the_mean_of_a_divergence_is_warned_of() -> None:
+    for m in (autograd, torch):
+        with pytest.warns(UserWarning, match="batchmean"):
+            m.nn.functional.kl_div(m.zeros(2, 2), m.ones(2, 2))

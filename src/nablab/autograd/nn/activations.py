@@ -1,7 +1,8 @@
-"""Activations as modules."""
+"""Activations as modules. The arguments `inplace` are taken for PyTorch's sake: results are new arrays."""
 
 from __future__ import annotations
 
+from nablab.autograd import ops
 from nablab.autograd.create import full
 from nablab.autograd.nn import functional as F  # noqa: N812
 from nablab.autograd.nn.module import Module
@@ -10,13 +11,13 @@ from nablab.autograd.tensor import Tensor
 
 
 class ReLU(Module):
-    """max(x, 0). `inplace`, here and elsewhere, is taken for PyTorch's sake: results are new arrays."""
+    """max(x, 0)."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x)
+        return ops.relu(x)
 
 
 class ReLU6(Module):
@@ -26,7 +27,7 @@ class ReLU6(Module):
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu6(x)
+        return ops.relu6(x)
 
 
 class Tanh(Module):
@@ -57,7 +58,58 @@ class SiLU(Module):
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x)
+        return ops.silu(x)
+
+
+class SELU(Module):
+    """ELU with the slopes that keep mean 0 and variance 1 through layers."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.selu(x)
+
+
+class Mish(Module):
+    """x tanh(log(1 + exp(x)))."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.mish(x)
+
+
+class Hardswish(Module):
+    """x min(max(x + 3, 0), 6) / 6."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.hardswish(x)
+
+
+class Softsign(Module):
+    """x / (1 + |x|)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.softsign(x)
+
+
+class Hardtanh(Module):
+    """x, kept within [min_val, max_val]."""
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.min_val, self.max_val = min_val, max_val
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.hardtanh(x, self.min_val, self.max_val)
+
+    def extra_repr(self) -> str:
+        return f"min_val={self.min_val}, max_val={self.max_val}"
 
 
 class LeakyReLU(Module):
@@ -68,7 +120,7 @@ class LeakyReLU(Module):
         self.negative_slope = negative_slope
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x, negative_slope=self.negative_slope)
+        return ops.leaky_relu(x, negative_slope=self.negative_slope)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
@@ -97,7 +149,7 @@ class ELU(Module):
         self.alpha = alpha
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.elu(x, alpha=self.alpha)
+        return ops.elu(x, alpha=self.alpha)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"

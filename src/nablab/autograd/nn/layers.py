@@ -1,17 +1,15 @@
-"""Layers with parameters, and those that shape or drop values."""
+"""Layers with weights."""
 
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any
 
-import numpy as np
 from numpy.typing import DTypeLike
 
 from nablab.autograd.create import zeros
 from nablab.autograd.nn import functional as F  # noqa: N812
 from nablab.autograd.nn import init
-from nablab.autograd.nn.functional import Pair, _pair
+from nablab.autograd.nn.convolution_functions import Pair, pair
 from nablab.autograd.nn.module import Module
 from nablab.autograd.nn.parameter import Parameter
 from nablab.autograd.tensor import Tensor
@@ -59,8 +57,8 @@ class Conv2d(Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
-        self.padding = padding if isinstance(padding, str) else _pair(padding)
+        self.kernel_size, self.stride, self.dilation = pair(kernel_size), pair(stride), pair(dilation)
+        self.padding = padding if isinstance(padding, str) else pair(padding)
         self.weight = Parameter(zeros(out_channels, in_channels // groups, *self.kernel_size, dtype=dtype))
         self.bias = Parameter(zeros(out_channels, dtype=dtype)) if bias else None
         self.reset_parameters()
@@ -80,84 +78,58 @@ class Conv2d(Module):
         return text + ("" if self.bias is not None else ", bias=False")
 
 
-class Dropout(Module):
-    """In training zeroes each value with probability p; draws from `generator`, else from the common one."""
+class ConvTranspose2d(Module):
+    """What goes backward through `Conv2d`: (N, C, H, W) to larger images (N, out_channels, Ho, Wo)."""
 
     def __init__(
-        self, p: float = 0.5, inplace: bool = False, generator: np.random.Generator | None = None
-    ) -> None:
-        super().__init__()
-        self.p, self.generator = p, generator
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.p, self.training, self.generator)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
-
-
-class Flatten(Module):
-    """(N, C, H, W) to (N, C*H*W)."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(self.start_dim, self.end_dim)
-
-
-class Identity(Module):
-    """Its input, unchanged."""
-
-    def forward(self, x: Any) -> Any:
-        return x
-
-
-class MaxPool2d(Module):
-    """The largest of each window."""
-
-    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> None:
-        super().__init__()
-        self.kernel_size, self.padding = kernel_size, padding
-        self.stride = kernel_size if stride is None else stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
-class AvgPool2d(MaxPool2d):
-    """The mean of each window."""
-
-    def __init__(
-        self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, count_include_pad: bool = True
+        self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
+        output_padding: Pair = 0, groups: int = 1, bias: bool = True, dilation: Pair = 1,
+        dtype: DTypeLike | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(kernel_size, stride, padding)
-        self.count_include_pad = count_include_pad
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.count_include_pad)
-
-
-class AdaptiveAvgPool2d(Module):
-    """Means over as many stretches as `output_size` says."""
-
-    def __init__(self, output_size: Pair) -> None:
         super().__init__()
-        self.output_size = output_size
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride, self.padding = pair(kernel_size), pair(stride), pair(padding)
+        self.output_padding, self.dilation = pair(output_padding), pair(dilation)
+        self.weight = Parameter(zeros(in_channels, out_channels // groups, *self.kernel_size, dtype=dtype))
+        self.bias = Parameter(zeros(out_channels, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        _reset(self.weight, self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(x, self.output_size)
+        return F.conv_transpose2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups,
+            self.dilation,
+        )  # fmt: skip
 
     def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+            + (f", padding={self.padding}" if self.padding != (0, 0) else "")
+            + ("" if self.bias is not None else ", bias=False")
+        )
 
 
-class AdaptiveMaxPool2d(AdaptiveAvgPool2d):
-    """Maxima over as many stretches as `output_size` says."""
+class Embedding(Module):
+    """A learned row for each whole number below `num_embeddings`: (...) to (..., embedding_dim).
+
+    That of `padding_idx` is zero in the beginning, and stays as it is.
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+        super().__init__()
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        self.weight = Parameter(zeros(num_embeddings, embedding_dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight.value[self.padding_idx] = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.adaptive_max_pool2d(x, self.output_size)
+        return F.embedding(x, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from nablab.autograd import ops
 from nablab.autograd.errors import AutogradError
+from nablab.autograd.functions import where
 from nablab.autograd.tensor import Tensor
 
 
@@ -94,11 +95,45 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """Half the square up to delta, from there a straight line of slope delta."""
+    """Half the square up to delta, from there a straight line of slope delta.
+
+    Raises AutogradError unless delta is positive.
+    """
+    if not delta > 0:
+        raise AutogradError(f"huber_loss: delta must be positive, it is {delta}")
     _warn_of_shapes("huber_loss", input, target)
     return _reduced(ops.huber_loss(input, target, delta=delta), reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """The Huber loss divided by its delta."""
+    """The Huber loss divided by its delta, here called beta; with 0 the absolute difference."""
+    if not beta >= 0:
+        raise AutogradError(f"smooth_l1_loss: beta must not be negative, it is {beta}")
     return huber_loss(input, target, reduction, beta) / beta if beta else l1_loss(input, target, reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """target (log target - input): the input holds logarithms, the target does if `log_target`.
+
+    Kullback and Leibler's divergence is its sum, and "batchmean" the mean of that over the batch.
+    """
+    if reduction == "mean":
+        warnings.warn(
+            "kl_div: 'mean' divides by the number of all entries; the divergence is 'batchmean'", stacklevel=2
+        )
+    if log_target:
+        losses = target.exp() * (target - input)
+    else:  # 0 log 0 is 0
+        losses = target * (where(target > 0, target, 1.0).log() - input)
+    return losses.sum() / len(input) if reduction == "batchmean" else _reduced(losses, reduction)
+
+
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Hinge loss of scores s (N, K): max(0, margin - s[class] + s[k])^p, summed over the other k, over K."""
+    own = input.gather(1, target.unsqueeze(1))
+    beyond = ops.relu(margin - own + input) * Tensor(np.arange(input.shape[1]) != target.value[:, None])
+    losses = (beyond**p).sum(1) / input.shape[1]
+    return _reduced(losses if weight is None else losses * weight[target], reduction)

@@ -15,12 +15,15 @@ from nablab.autograd.tensor import Tensor
 
 
 class _BatchNorm(Module):
-    """Normalises each channel by the batch in training, by running statistics in evaluation."""
+    """Normalises each channel by the batch in training, by running statistics in evaluation.
+
+    Those move by `momentum` with each batch; None makes them the means over all batches so far.
+    """
 
     _dims: tuple[int, ...]
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True,
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
         track_running_stats: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -38,12 +41,14 @@ class _BatchNorm(Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim not in self._dims:
             raise AutogradError(f"{type(self).__name__} takes {self._dims} dimensions, not shape {x.shape}")
-        count = self._buffers["num_batches_tracked"]
+        count, momentum = self._buffers["num_batches_tracked"], self.momentum
         if self.training and count is not None:
             count.add_(1)
+            if momentum is None:
+                momentum = 1 / count.item()
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
-            self.training, self.momentum, self.eps,
+            self.training, momentum or 0.0, self.eps,
         )  # fmt: skip
 
     def extra_repr(self) -> str:
@@ -66,13 +71,14 @@ class LayerNorm(Module):
     """Normalises each sample over its last axes, of `normalized_shape`."""
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True
-    ) -> None:
+        self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.normalized_shape, self.eps = shape, eps
         self.weight = Parameter(ones(shape)) if elementwise_affine else None
-        self.bias = Parameter(zeros(shape)) if elementwise_affine else None
+        self.bias = Parameter(zeros(shape)) if elementwise_affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -98,16 +104,24 @@ class GroupNorm(Module):
 
 
 class InstanceNorm2d(Module):
-    """Normalises each channel of each sample over height and width."""
+    """Normalises each channel of each sample over height and width.
 
-    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False) -> None:
+    Raises AutogradError where running statistics are asked for: `momentum` is taken for PyTorch's sake.
+    """
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
+        track_running_stats: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
+        if track_running_stats:
+            raise AutogradError("InstanceNorm2d takes each sample's own mean and variance, no running ones")
         self.num_features, self.eps = num_features, eps
         self.weight = Parameter(ones(num_features)) if affine else None
         self.bias = Parameter(zeros(num_features)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.instance_norm(x, self.weight, self.bias, self.eps)
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nablab.autograd.nn.activations import ReLU
-from nablab.autograd.nn.layers import MaxPool2d
 from nablab.autograd.nn.module import Module
+from nablab.autograd.nn.shaping import MaxPool2d
 
 #: (first, second) that are run as (second, first). The largest of a window does not change its place when
 #: what is negative becomes zero, and after pooling by 2 there is only a quarter left to do. Where a whole
