@@ -38,7 +38,9 @@ def test_a_lab_that_is_right(small_lab, tmp_path: Path) -> None:
     total = len(notebook.cells)
     assert told == [(done, total) for done in range(total + 1)]
     assert run.page is not None
-    assert "steps" in run.page.read_text(encoding="utf-8")
+    page = run.page.read_text(encoding="utf-8")
+    assert "steps" in page
+    assert "6 of 6 rows shown, in a quick run." in page
     assert {file.name for file in tmp_path.iterdir()} == {"lab-c.ipynb", "lab-c.html"}
 
 
@@ -112,10 +114,51 @@ def test_a_figure_whose_error_is_caught_still_counts(small_lab, tmp_path: Path) 
 
 def test_time_that_is_up_stops_it(small_lab, tmp_path: Path) -> None:
     small_lab("# %%\nimport time\nprint('begun', flush=True)\ntime.sleep(600)")
-    run = run_lesson("c", tmp_path, limit=8)
+    told: list[tuple[int, int]] = []
+    run = run_lesson("c", tmp_path, limit=8, on_cell=lambda done, total: told.append((done, total)))
     assert run.seconds < 60
-    assert run.failures == ("the notebook was not done in its time; its last cell was stopped",)
+    assert run.failures == ("cell 3 (The step) was stopped: the time limit of 8.00 s was up",)
     assert run.figures[0].row == "C1"
+    assert told[-1] == (4, 6)  # of two texts and four cells of code, all before the third cell of code
+
+
+KEEPS = """
+# %%
+import os
+import time
+from pathlib import Path
+
+results = Path(os.environ["NABLAB_LAB_RESULTS"])
+if not results.exists():
+    results.mkdir()
+    time.sleep(600)
+lab.figure("C2", "went on from what was kept", True, expected=True)
+"""
+
+
+def test_a_full_run_keeps_what_it_trained_beside_its_notebook_and_goes_on(small_lab, tmp_path: Path) -> None:
+    small_lab(KEEPS)
+    kept = tmp_path / "out" / "lab-c"
+    stopped = run_lesson("c", tmp_path / "out", "full", limit=8)
+    assert stopped.failures == (
+        "cell 3 (The step) was stopped: the time limit of 8.00 s was up; "
+        f"what it has trained is kept in {kept}, and the next run goes on from there",
+    )
+    done = run_lesson("c", tmp_path / "out", "full")
+    assert done.ok
+    assert done.page is not None
+    assert "in a full run." in done.page.read_text(encoding="utf-8")
+
+
+def test_a_quick_run_keeps_nothing(small_lab, tmp_path: Path) -> None:
+    small_lab("""
+        # %%
+        import os
+
+        lab.figure("C2", "told a folder", "NABLAB_LAB_RESULTS" in os.environ, expected=False)
+    """)
+    assert run_lesson("c", tmp_path, page=False).ok
+    assert {file.name for file in tmp_path.iterdir()} == {"lab-c.ipynb"}
 
 
 def test_a_kernel_that_dies_is_told(small_lab, tmp_path: Path) -> None:

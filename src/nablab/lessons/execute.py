@@ -15,6 +15,7 @@ from nablab.errors import NablabError
 from nablab.lessons.catalog import Lesson, lesson
 from nablab.lessons.figures import MIME, MODE, Figure, Mode
 from nablab.lessons.notebook import check_place, file_name, lesson_notebook, sign
+from nablab.report import words
 
 #: The environment variable that names the folder in which labs keep what they trained.
 RESULTS = "NABLAB_LAB_RESULTS"
@@ -82,8 +83,9 @@ def run_lesson(
 ) -> LessonRun:
     """Run a lab in a fresh kernel, and write the executed notebook and its page into a folder.
 
-    The lab works in a folder of its own that is gone afterwards. A figure that is not met ends its cell and
-    is told in `failures`; what comes after it still runs. Another error ends the lab.
+    The lab works in a folder of its own that is gone afterwards; what it trains in full mode is kept beside
+    the notebook, in `lab-a`, and read when it runs again. A figure that is not met ends its cell and is told
+    in `failures`; what comes after it still runs. Another error ends the lab.
 
     Args:
         letter: which.
@@ -103,9 +105,9 @@ def run_lesson(
     of, folder = lesson(letter), Path(folder)
     check_place(of.letter, folder)
     notebook = lesson_notebook(of.letter)
-    sign(notebook)
+    sign(notebook, mode)
     began = monotonic()
-    stopped = _run(notebook, mode, limit, on_cell)
+    stopped = _run(notebook, _environment(of, mode, folder), limit, on_cell)
     seconds = monotonic() - began
     failures = (*failures_of(notebook), *stopped)
     written = folder / file_name(of.letter)
@@ -129,55 +131,83 @@ def figures_of(notebook: Any, of: Lesson) -> tuple[Figure, ...]:
 
 def failures_of(notebook: Any) -> Iterator[str]:
     """A line for every cell that failed: its number, its heading and what was raised."""
-    heading, number = "", 0
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            heading = _last_heading(cell.source) or heading
-            continue
-        number += cell.cell_type == "code"
+    for name, cell in _cells_of_code(notebook):
         if ERROR_WANTED in cell.metadata.get("tags", ()):
             continue
         for output in cell.get("outputs", ()):
             # A cell that is stopped because its time is up holds an interrupt; `_run` says so better.
             if output.output_type == "error" and output.ename != KeyboardInterrupt.__name__:
                 said = output.evalue if output.ename == AssertionError.__name__ else ""
-                yield f"cell {number} ({heading}): {said or f'{output.ename}: {output.evalue}'}"
+                yield f"{name}: {said or f'{output.ename}: {output.evalue}'}"
+
+
+def _cells_of_code(notebook: Any) -> Iterator[tuple[str, Any]]:
+    """Every cell of code, with what to call it: `cell 3 (Which rate)`, by its number and the last heading."""
+    heading, number = "", 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = _last_heading(cell.source) or heading
+        elif cell.cell_type == "code":
+            number += 1
+            yield f"cell {number} ({heading})", cell
 
 
 def _run(
-    notebook: Any, mode: Mode, limit: float | None, on_cell: Callable[[int, int], None] | None
+    notebook: Any,
+    environment: dict[str, str],
+    limit: float | None,
+    on_cell: Callable[[int, int], None] | None,
 ) -> tuple[str, ...]:
     """Run it in place; what stopped it, as a line, where that was no error of a cell."""
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
     from nablab.report.notebook_run import execute, machine_paths, scrub
 
-    total = len(notebook.cells)
+    total, reached = len(notebook.cells), 0
+
+    def begins(position: int) -> None:
+        nonlocal reached
+        reached = position
+        if on_cell is not None:
+            on_cell(position, total)
+
     with tempfile.TemporaryDirectory(prefix="nablab-lab-") as work:
         try:
             execute(
                 notebook,
                 Path(work),
-                environment=_environment(mode),
+                environment=environment,
                 go_on_after=(AssertionError.__name__,),
                 deadline=None if limit is None else monotonic() + limit,
-                on_cell=None if on_cell is None else lambda position: on_cell(position, total),
+                on_cell=begins,
             )
         except NablabError as error:
-            return () if isinstance(error.__cause__, CellExecutionError) else (str(error),)
+            if isinstance(error.__cause__, CellExecutionError):
+                return ()
+            if limit is not None and isinstance(error.__cause__, CellTimeoutError):
+                return (_time_is_up(notebook, reached, limit, environment.get(RESULTS, "")),)
+            return (str(error),)
         finally:
             scrub(notebook, machine_paths(Path(work)))
-            if on_cell is not None:
-                on_cell(total, total)
+    if on_cell is not None:
+        on_cell(total, total)
     return ()
 
 
-def _environment(mode: Mode) -> dict[str, str]:
+def _time_is_up(notebook: Any, reached: int, limit: float, kept: str) -> str:
+    """Where a lab was stopped, and how it goes on."""
+    where = next(name for name, cell in _cells_of_code(notebook) if cell is notebook.cells[reached])
+    line = f"{where} was stopped: the time limit of {words.seconds(limit)} was up"
+    if not kept or not Path(kept).exists():
+        return line
+    return f"{line}; what it has trained is kept in {kept}, and the next run goes on from there"
+
+
+def _environment(of: Lesson, mode: Mode, folder: Path) -> dict[str, str]:
     """What a lab is told; a folder for results is meant from here, not from where the lab works."""
     told = {MODE: mode, "PYTHONHASHSEED": "0"}  # sets are walked in the same order by everyone
-    if os.environ.get(RESULTS):
-        told[RESULTS] = str(Path(os.environ[RESULTS]).absolute())
-    return told
+    kept = os.environ.get(RESULTS) or (folder / file_name(of.letter, "") if mode == "full" else "")
+    return told | ({RESULTS: str(Path(kept).absolute())} if kept else {})
 
 
 def _last_heading(markdown: str) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 from nablab import atomic
 from nablab.errors import CannotWrite, NablabError, UserError
 from nablab.lessons.catalog import lesson
+from nablab.lessons.figures import Mode
 
-#: Where a notebook's metadata say what its cells were when a run wrote it.
+#: Where a notebook's metadata say what its cells were when a run wrote it, and in which mode.
 _RUN = "nablab"
 
 
@@ -68,9 +69,14 @@ def open_lesson(letter: str, folder: Path | str = ".") -> Path:
     return path
 
 
-def sign(notebook: Any) -> None:
-    """Note in a notebook's metadata what its cells are: a later run sees whether somebody edited them."""
-    notebook.metadata[_RUN] = {"cells": _digest(notebook)}
+def sign(notebook: Any, mode: Mode) -> None:
+    """Note in a notebook's metadata how it is run, and what its cells are: so a later run sees edits."""
+    notebook.metadata[_RUN] = {"cells": _digest(notebook), "mode": mode}
+
+
+def mode_of(notebook: Any) -> str:
+    """How a notebook was run, `quick` or `full`; empty where it does not say."""
+    return str(notebook.metadata.get(_RUN, {}).get("mode", ""))
 
 
 def check_place(letter: str, folder: Path | str) -> None:

@@ -13,6 +13,7 @@ from nablab import __version__, atomic
 from nablab.lessons.catalog import LESSONS, Lesson
 from nablab.lessons.execute import failures_of, figures_of
 from nablab.lessons.markdown import Texts, code_html
+from nablab.lessons.notebook import mode_of
 from nablab.lessons.outputs import outputs_html
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def render_page(notebook: Any, of: Lesson) -> str:
         .render(
             lesson=of,
             lessons=LESSONS,
+            mode=mode_of(notebook),
             version=__version__,
             parts=parts,
             headings=[heading for heading in texts.headings if heading.level <= 2][1:],
