@@ -285,6 +285,9 @@ def test_files_that_are_broken_or_something_else(tmp_path: Path) -> None:
         UserError, match=r"not a folder of pictures, a .csv, a .npz file or an X.npy with its"
     ):
         load(tmp_path / "table.txt")
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"photos.zip: an archive; unpack it, and give the folder"):
+        load(tmp_path / "photos.zip")
     np.save(tmp_path / "X.npy", IMAGES)
     with pytest.raises(UserError, match=r"needs both X.npy and Y.npy"):
         load(tmp_path / "X.npy")

@@ -41,6 +41,19 @@ def write(folder: Path, rows: Sequence[Sequence[str]], header: str = "path,label
     return path
 
 
+def test_backslashes_of_windows_lead_to_the_files(folder: Path) -> None:
+    expected = load(write(folder, pictures())).fingerprint
+    from_windows = [(name.replace("/", "\\"), label) for name, label in pictures()]
+    assert load(write(folder, from_windows)).fingerprint == expected
+
+
+@pytest.mark.parametrize("word", ["val", "valid", "Validation"])
+def test_what_validates_elsewhere_trains(folder: Path, word: str) -> None:
+    parts = ["test", "train", word]
+    rows = [(*row, parts[i % 3]) for i, row in enumerate(pictures())]
+    assert len(load(write(folder, rows, "path,label,split")).x_test) == 7
+
+
 @pytest.mark.parametrize(
     "how",
     [
@@ -135,6 +148,7 @@ def test_a_list_can_be_prepared(folder: Path, tmp_path_factory: pytest.TempPathF
         ("", r"line 1: no column path and no column label; expected path,label and optionally split,group"),
         ("path,label\n", "lists no picture below its header"),
         ("path,label\n\n \n", "lists no picture below its header"),
+        (",path,label\n0,cat/0.png,cat\n", r"line 1: a column without a name; .*index=False"),
         ("file,label\ncat/0.png,cat\n", "line 1: unknown column 'file'; expected path,label"),
         ("path,label,path\n", "line 1: column 'path' is there twice"),
         ("path\ncat/0.png\n", "line 1: no column label"),

@@ -89,6 +89,23 @@ def test_parts_are_no_classes(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "names", [("training_set", "test_set"), ("train", "evaluation"), ("test", "dev", "Train_x")]
+)
+def test_parts_under_other_names_are_no_classes_either(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        fill(tmp_path / name, 5)
+    with pytest.raises(UserError, match=r"look like parts of the data, .* call what trains train"):
+        load(tmp_path)
+
+
+def test_classes_may_be_called_like_parts(tmp_path: Path) -> None:
+    folder = fill(tmp_path)
+    (folder / "red").rename(folder / "train")
+    (folder / "blue").rename(folder / "valve")
+    assert load(folder).classes == ("train", "valve")
+
+
 def test_folders_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     for number in range(11):
         (tmp_path / str(number)).mkdir()
@@ -264,6 +281,9 @@ def test_hidden_files_and_files_that_are_no_pictures_are_left_out(tmp_path: Path
     (folder / "red" / "Thumbs.db").write_bytes(b"left by another system")
     (folder / "red" / "readme").write_text("no suffix")
     (folder / "red" / "paper.pdf").write_text("Pillow writes it and cannot read it")
+    for made_by_a_system in (folder / "__MACOSX" / "red", folder / "red" / "@eaDir"):
+        made_by_a_system.mkdir(parents=True)
+        Image.new("RGB", (6, 6)).save(made_by_a_system / "thumbnail.png")
     (folder / "red" / ".hidden").mkdir()
     Image.new("RGB", (6, 6)).save(folder / "red" / ".hidden" / "a.png")
     assert load(folder).fingerprint == expected
@@ -502,6 +522,9 @@ def test_folders_that_do_not_fit(tmp_path: Path) -> None:
     (tmp_path / "parts" / "test" / "green").mkdir()
     with pytest.raises(UserError, match="class 'green' has no folder beside the training pictures"):
         load(tmp_path / "parts")
+    fill(tmp_path / "above" / "photos", 1)
+    with pytest.raises(UserError, match=r"found photos; did you mean .*above/photos\?"):
+        load(tmp_path / "above")
     fill(tmp_path / "few", 1)
     with pytest.raises(UserError, match="2 samples are too few samples to cut a test set off"):
         load(tmp_path / "few")

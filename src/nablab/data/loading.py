@@ -15,6 +15,8 @@ from nablab.data.sources.pictures import load_pictures
 from nablab.data.sources.prepared import is_prepared, load_prepared
 from nablab.errors import UserError, did_you_mean
 
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
+
 
 def load(
     name: str | Path | Dataset,
@@ -89,6 +91,8 @@ def _named(path: Path) -> Iterator[None]:
 def _load_arrays(path: Path) -> Dataset:
     if path.suffix.lower() == ".npz":
         return load_npz(path)
+    if path.is_file() and path.name.lower().endswith(_ARCHIVES):
+        raise UserError(f"{path}: an archive; unpack it, and give the folder")
     if not path.is_dir() and path.suffix.lower() != ".npy":
         raise UserError(f"{path}: not a folder of pictures, a .csv, a .npz file or an X.npy with its Y.npy")
     folder = path if path.is_dir() else path.parent

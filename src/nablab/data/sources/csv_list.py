@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _COLUMNS = ("path", "label", "split", "group")
-_IS_TEST = {"train": False, "valid": False, "validation": False, "test": True}
+_IS_TEST = {"train": False, "val": False, "valid": False, "validation": False, "test": True}
 _MOST_BYTES = 2**28  # some million rows; what is larger is hardly a list of pictures
 _MOST_SHOWN = 80  # characters of a field that an error repeats
 
@@ -58,9 +58,9 @@ def list_csv(path: Path, *, group: str | None = None) -> Listing:
     """The pictures in a CSV with a header, whose columns may be in any order and case.
 
     `path` is relative to the CSV's folder; `label` is any text. `split` is `train`, `test` or `validation`
-    (`valid`), of which the last counts as training: nablab cuts its own validation from that. Without it, a
-    stratified fifth is the test set. Pictures of the same `group` stay on one side of every split; one with
-    none stands alone. Commas, semicolons and tabs may separate columns. Empty lines are left out.
+    (`valid`, `val`), of which the last counts as training: nablab cuts its own validation from that. Without
+    it, a stratified fifth is the test set. Pictures of the same `group` stay on one side of every split; one
+    with none stands alone. Commas, semicolons and tabs may separate columns. Empty lines are left out.
 
     Args:
         group: in place of a column `group`, a regular expression for file names, as for folders.
@@ -135,6 +135,8 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     columns = [name.strip().lower() for name in header]
     wanted = "expected path,label and optionally split,group"
     for name in columns:
+        if not name:
+            raise UserError(f"{path}, line 1: a column without a name; leave it out (in pandas: index=False)")
         if name not in _COLUMNS:
             raise UserError(f"{path}, line 1: unknown column {_shown(name)}; {wanted}")
         if columns.count(name) > 1:
@@ -158,12 +160,20 @@ def _row(path: Path, line: int, columns: list[str], fields: list[str]) -> _Row:
     split = values.get("split")
     if split is not None and split.lower() not in _IS_TEST:
         raise UserError(f"{where}: split {_shown(split)} is not train, validation or test")
-    file = path.parent / values["path"]
-    if not os.path.isfile(file):  # Path.is_file raises for names that are too long
+    file = _file(path.parent, values["path"])
+    if file is None:
         raise UserError(f"{where}: no file {_shown(values['path'])} in the folder of {path.name}")
     label = " ".join(values["label"].split())
     refuse_control([label], where)
     return _Row(line, file, label, split and split.lower(), values.get("group"))
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of a name, whose parts a list from Windows separates by backslashes."""
+    for way in (name, name.replace("\\", "/")):
+        if os.path.isfile(folder / way):  # Path.is_file raises for names that are too long
+            return folder / way
+    return None
 
 
 def _in_test(path: Path, rows: Sequence[_Row]) -> NDArray[np.bool_] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,10 @@ from nablab.errors import UserError
 #: Subfolders of these names are parts of the data and no classes.
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing"}
 _VALIDATION = {"val", "valid", "validation"}
+#: What parts are often called, too.
+_PART = re.compile("train|test|val|dev|eval", re.IGNORECASE)
+#: Folders that systems and servers put beside one's own, with thumbnails and the like.
+_OF_THE_SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
 
 
 def load_pictures(
@@ -55,7 +60,8 @@ def list_pictures(folder: Path, *, group: str | None = None) -> Listing:
     With subfolders `train` and `test` (or `training` and `testing`), those hold the class folders, and so may
     `validation` (`valid`, `val`), which counts as training: nablab cuts its own validation from that.
     Otherwise a stratified fifth is the test set, the same each time. Pictures may lie deeper in a class
-    folder, also behind links; hidden files and files that are no pictures by their suffix are left out.
+    folder, also behind links; left out are hidden files, files that are no pictures by their suffix, and
+    folders that systems make, such as `__MACOSX`.
 
     Args:
         group: a regular expression searched for in file names: pictures for which its first group (or its
@@ -95,12 +101,16 @@ class _Scan:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    """Not hidden, in the order of classes."""
+    """A person's own, in the order of classes."""
     try:
-        found = {e.name: e for e in folder.iterdir() if e.is_dir() and not e.name.startswith(".")}
+        found = {e.name: e for e in folder.iterdir() if e.is_dir() and not _is_hidden(e.name)}
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror})") from error
     return [found[name] for name in in_order(list(found))]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _OF_THE_SYSTEM
 
 
 def _parts(folder: Path) -> tuple[list[Path], Path | None]:
@@ -117,7 +127,19 @@ def _parts(folder: Path) -> tuple[list[Path], Path | None]:
             f"{folder}: has {train[0].name} and {validation[0].name}, and no test; to test with the latter, "
             "call it test (what validates, nablab cuts from what trains)"
         )
+    if len(subfolders) > 1 and all(map(_looks_like_a_part, subfolders)):
+        raise UserError(
+            f"{folder}: {' and '.join(e.name for e in subfolders)} look like parts of the data, and not like "
+            "classes; call what trains train, and what tests test"
+        )
     return [folder], None
+
+
+def _looks_like_a_part(folder: Path) -> bool:
+    """Whether it is called like one, and holds folders and no pictures of its own."""
+    if not _PART.match(folder.name) or not _subfolders(folder):
+        return False
+    return not any(is_picture_name(entry) for entry in folder.iterdir())
 
 
 def _scan(folder: Path, classes: tuple[str, ...] | None = None) -> _Scan:
@@ -128,9 +150,10 @@ def _scan(folder: Path, classes: tuple[str, ...] | None = None) -> _Scan:
     if unknown:
         raise UserError(f"{folder}: the class {unknown[0]!r} has no folder beside the training pictures")
     if len(known) < 2:
+        further = "".join(f"; did you mean {e}?" for e in subfolders if len(_subfolders(e)) > 1)
         raise UserError(
             f"{folder}: expected a folder of pictures for each of two or more classes; "
-            f"found {', '.join(names) or 'no folder'}"
+            f"found {', '.join(names) or 'no folder'}{further}"
         )
     files: list[Path] = []
     labels: list[int] = []
@@ -157,7 +180,7 @@ def _pictures_below(folder: Path) -> list[Path]:
             folders.clear()
             continue
         met.add(place)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
         found += [Path(root, name) for name in names]
     return sorted(path for path in found if is_picture_name(path))
 
