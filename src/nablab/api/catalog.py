@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nablab.api.paths import as_name
 from nablab.api.sheet import Sheet
 from nablab.models.spec import Spec
 from nablab.report import words
@@ -18,7 +19,7 @@ def spec(name_or_text: str) -> Spec:
     """
     from nablab.models.catalog import spec as find
 
-    return find(name_or_text)
+    return find(as_name(name_or_text, "a name of the catalog, or layers"))
 
 
 def catalog() -> Sheet:

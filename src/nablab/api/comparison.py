@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from nablab.api.paths import as_path
 from nablab.api.sheet import Sheet, as_text
 from nablab.atomic import write_text
 
@@ -121,7 +122,7 @@ class Comparison:
         """
         from nablab.report.html import write_html
 
-        path = self.folder / REPORT if path is None else Path(path)
+        path = self.folder / REPORT if path is None else as_path(path, "the file to write,")
         write_html(self.view, path)
         return path
 
@@ -138,7 +139,7 @@ class Comparison:
         """
         from nablab.report.notebook import write_notebook
 
-        path = self.folder / NOTEBOOK if path is None else Path(path)
+        path = self.folder / NOTEBOOK if path is None else as_path(path, "the file to write,")
         self._check_named(train)
         write_notebook(self.folder, path, train=train)
         return path
@@ -220,5 +221,6 @@ class Comparison:
 
 
 def _write(path: str | Path, text: str) -> Path:
+    path = as_path(path, "the file to write,")
     write_text(path, text)
-    return Path(path)
+    return path

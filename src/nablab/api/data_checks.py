@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nablab.api.paths import as_path
 from nablab.api.sheet import Sheet, as_text
 from nablab.errors import UserError
 from nablab.report import words
@@ -172,10 +173,13 @@ def check_data(
     Raises:
         UserError: no such data or run, data that cannot be used at all, runs on other data.
     """
+    from nablab.api.planning import as_list
     from nablab.data.checks import by_severity, check
+    from nablab.data.dataset import Dataset
 
-    paths = (runs,) if isinstance(runs, str | Path) else tuple(runs)
-    finished = _finished(paths)
+    finished = _finished([as_path(run, "a folder of runs") for run in as_list(runs)])
+    if not isinstance(data, str | Dataset):
+        data = as_path(data, "the data as its name, as what nablab.make_dataset makes, or its path")
     with _bars(show=progress) as tell:
         found = check(data, size=size, color=color, group=group, similarity=similarity, progress=tell)
     label = found.dataset.name if found.dataset else str(data)

@@ -69,13 +69,19 @@ def export(
         UserError: not one finished run; a format that does not exist for its model; packages are missing.
         NablabError: the model cannot be translated, or the file would answer otherwise; nothing is written.
     """
+    from nablab.api.paths import as_path
     from nablab.api.records import single_run
+    from nablab.api.sources import as_dataset
     from nablab.models.reference import resolve
     from nablab.runs.export import export_run
 
     if format not in FORMATS:
         raise UserError(f"no format {format!r}; choose one of {', '.join(FORMATS)}")
     done = export_run(
-        single_run(run), format, path, model=None if model is None else resolve(model), dataset=dataset
+        single_run(run),
+        format,
+        None if path is None else as_path(path, "the file to write,"),
+        model=None if model is None else resolve(model),
+        dataset=as_dataset(dataset),
     )
     return ExportedModel(done.path, done.format, done.images, done.difference, done.tolerance)

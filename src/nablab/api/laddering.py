@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,14 +125,14 @@ def ladder(
     from nablab.training.feed import prepare
     from nablab.training.ladder import climb, plain
 
-    if steps < 1:
-        raise UserError(f"steps must be 1 or more, not {steps}")
-    if 0 < lr < SMALLEST_RATE:
+    if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 1:
+        raise UserError(f"steps must be a whole number from 1, not {steps!r:.80}")
+    recipe = plain(lr, batch_size, seed)
+    if lr < SMALLEST_RATE:
         raise UserError(
             f"lr must be {SMALLEST_RATE:g} or more, not {lr:g}: float32 loses smaller moves of the weights"
         )
     resolved = resolve(model)
-    recipe = plain(lr, batch_size, seed)
     dataset = load(DEFAULT_DATA if data is None else data)
     prepared = prepare(dataset, split(dataset, validation=0.0), recipe)
     losses = {name: _loss(loss) for name, loss in (rungs or {}).items()}

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nablab.api.paths import as_name, as_path
 from nablab.api.sheet import as_text
 from nablab.atomic import write_text, write_with
 
@@ -62,8 +63,9 @@ class Leaderboard:
         """Write table and Pareto fronts as one HTML file that needs no network; returns the path."""
         from nablab.report.html_board import write_board
 
+        path = as_path(path, "the file to write,")
         write_board(self.view, path)
-        return Path(path)
+        return path
 
     def picture(self, path: str | Path) -> Path:
         """Draw the Pareto fronts into a file; its suffix (`.svg`, `.png`) says how. Returns the path.
@@ -76,7 +78,7 @@ class Leaderboard:
         from nablab.report.plots_board import board_figure
         from nablab.report.plots_theme import PAPER
 
-        path = Path(path)
+        path = as_path(path, "the file to write,")
         if path.suffix.lower() not in (".svg", ".png"):
             raise UserError(f"{path}: pictures are .svg or .png")
         figure = board_figure(self.view)
@@ -116,4 +118,5 @@ def leaderboard(*folders: str | Path, data: str | None = None) -> Leaderboard:
     """
     from nablab.analysis.board import load_board
 
-    return Leaderboard(load_board(folders or ("runs",), data))
+    paths = [as_path(folder, "a folder of runs") for folder in folders or ("runs",)]
+    return Leaderboard(load_board(paths, None if data is None else as_name(data, "the name of the data")))

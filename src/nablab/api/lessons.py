@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nablab.api.paths import as_name, as_path
 from nablab.api.planning import read_duration
 from nablab.api.sheet import Sheet, as_text
 from nablab.errors import NablabError
@@ -44,7 +45,7 @@ def open_lesson(letter: str, folder: str | Path = ".") -> Path:
         UserError: there is no such lab, or a file of that name is there; it stays as it is.
         NablabError: the folder cannot be written to.
     """
-    return write_lesson(letter, folder)
+    return write_lesson(as_name(letter, "the letter of a lab"), as_path(folder, "a folder"))
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def run_lessons(
 
     wanted = [lesson(letter) for letter in _named(letters)]
     limit = None if time_limit is None else read_duration(time_limit)
+    out = as_path(out, "out, the folder to write to,")
     for one in wanted:
         check_place(one.letter, out)
     began, runs = time.monotonic(), []
@@ -141,7 +143,7 @@ def run_lessons(
 
 def _named(letters: Iterable[str]) -> list[str]:
     """Each letter once; all of them for none, and for `all`."""
-    given = list(dict.fromkeys(letter.lower() for letter in letters))
+    given = list(dict.fromkeys(as_name(letter, "the letter of a lab").lower() for letter in letters))
     return [one.letter for one in LESSONS] if not given or given == ["all"] else given
 
 

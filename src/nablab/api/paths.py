@@ -1,4 +1,4 @@
-"""Paths as users give them."""
+"""Paths and names as users give them."""
 
 from __future__ import annotations
 
@@ -23,3 +23,17 @@ def as_path(given: object, what: str) -> Path:
         return Path(given).expanduser()
     except RuntimeError:  # ~nobody
         return Path(given)
+
+
+def as_name(given: object, what: str) -> str:
+    """A name.
+
+    >>> as_name("digits", "the name of a data set")
+    'digits'
+
+    Raises:
+        UserError: it is no text; `what` says what is needed.
+    """
+    if not isinstance(given, str):
+        raise UserError(f"{given!r:.80} is no text; give {what}")
+    return given

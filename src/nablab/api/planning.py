@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nablab.api.paths import as_path
+from nablab.api.paths import as_name, as_path
 from nablab.api.sheet import Sheet, as_text
 from nablab.api.starts import check_same, resolved
 from nablab.errors import UserError
 from nablab.report import words
 from nablab.training.recipe import Recipe
 from nablab.training.recipe import preset as preset_recipe
+from nablab.training.recipe_values import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,7 +38,7 @@ class Request:
 
     models: Sequence[Any] = ()
     data: str | Path | Dataset | None = None
-    fractions: Sequence[float] | None = None
+    fractions: float | Sequence[float] | None = None
     seeds: int | Sequence[int] | None = None
     test_fraction: float | None = None
     resample: bool | None = None
@@ -129,7 +130,7 @@ def plan(
     models: Any = (),
     data: str | Path | Dataset | None = None,
     *,
-    fractions: Sequence[float] | None = None,
+    fractions: float | Sequence[float] | None = None,
     seeds: int | Sequence[int] | None = None,
     test_fraction: float | None = None,
     resample: bool | None = None,
@@ -166,15 +167,12 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
     from nablab.runs import plan as runs
     from nablab.runs.experiment import Experiment, read_experiment
 
-    if not isinstance(request.test_fraction, Real | None):
-        raise UserError(
-            f"test_fraction must be a number above 0, at most 1, not {request.test_fraction!r:.80}"
-        )
+    _check_kinds(request)
     out = as_path(request.out, "out, the folder of the results,") if request.out else None
     config = None if request.config is None else as_path(request.config, "config, an experiment.toml,")
     experiment = Experiment() if config is None else read_experiment(config)
-    named = list(request.models or experiment.models)
-    models = resolved(named, request.init, default_models())
+    init = None if request.init is None else as_path(request.init, "init, a run or a .safetensors file,")
+    models = resolved(list(request.models or experiment.models), init, default_models())
     dataset, reference = _data(request, experiment)
     plan = runs.make_plan(
         models,
@@ -184,14 +182,25 @@ def make_plan(request: Request, *, calibrate: bool = False) -> Plan:
         fractions=_first(_several(request.fractions), experiment.fractions),
         seeds=_first(_how_many_or_which(request.seeds), experiment.seeds),
         test_fraction=float(_first(request.test_fraction, experiment.test_fraction)),
-        resample=_first(request.resample, experiment.resample),
-        jobs=_first(request.jobs, experiment.jobs),
+        resample=bool(_first(request.resample, experiment.resample)),
+        jobs=_first(plain(request.jobs), experiment.jobs),
         budget_seconds=None if request.budget is None else read_duration(request.budget),
         calibrate=calibrate,
         data=reference,
     )
     check_same(plan, experiment)
     return plan
+
+
+def _check_kinds(request: Request) -> None:
+    """Refuse what would be taken for something else, or fail far from here."""
+    share, resample, recipe = request.test_fraction, request.resample, request.recipe
+    if isinstance(share, bool) or not isinstance(share, Real | None):
+        raise UserError(f"test_fraction must be a number above 0, at most 1, not {share!r:.80}")
+    if plain(resample) not in (None, True, False):
+        raise UserError(f"resample must be True or False, not {resample!r:.80}")
+    if not isinstance(recipe, Recipe | None):
+        raise UserError(f"recipe must be a nablab.Recipe, not {recipe!r:.80}; a name is given as preset")
 
 
 def default_models() -> tuple[str, ...]:
@@ -258,7 +267,7 @@ def _recipe(request: Request, experiment: Experiment) -> Recipe:
     if request.recipe is not None:
         base = request.recipe
     elif request.preset is not None:
-        base = preset_recipe(request.preset)
+        base = preset_recipe(as_name(request.preset, "the name of a preset"))
     else:
         base = Recipe.from_dict(experiment.recipe)
     return base.but(**(request.changes or {}))
@@ -268,12 +277,14 @@ def _several(asked: Any) -> list[Any] | None:
     """One number or several, those of NumPy as Python's own; what is no number is refused later."""
     if asked is None:
         return None
-    each = [asked] if isinstance(asked, Real | str) else list(asked)
-    return [one.item() if hasattr(one, "item") else one for one in each]
+    asked = plain(asked)
+    each = list(asked) if isinstance(asked, Iterable) and not isinstance(asked, str | bytes) else [asked]
+    return [plain(one) for one in each]
 
 
 def _how_many_or_which(seeds: Any) -> Any:
-    return int(seeds) if isinstance(seeds, Integral) else _several(seeds)
+    is_count = isinstance(seeds, Integral) and not isinstance(seeds, bool)
+    return int(seeds) if is_count else _several(seeds)
 
 
 def _first(asked: Any, otherwise: Any) -> Any:

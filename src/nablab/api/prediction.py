@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nablab.api.paths import as_path
 from nablab.api.records import single_run
 from nablab.api.sheet import Sheet, as_text
 from nablab.atomic import write_text
@@ -78,8 +79,9 @@ class Predictions:
         Raises:
             NablabError: it cannot be written.
         """
+        path = as_path(path, "the file to write,")
         write_text(path, self.to_csv())
-        return Path(path)
+        return path
 
     def sheet(self) -> Sheet:
         """A row a picture: its class, and the next ones."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nablab.api.paths import as_name, as_path
 from nablab.api.sheet import Sheet
 from nablab.errors import UserError, did_you_mean
 
@@ -50,12 +51,13 @@ def prepare(
     from nablab.data.prepare import prepare as prepare_pictures
     from nablab.data.sources import SOURCES
 
-    source = SOURCES.get(str(what).lower()) if isinstance(what, str) else None
+    what = what if isinstance(what, str) else as_path(what, "a folder, a .csv or a known set,")
+    source = SOURCES.get(what.lower()) if isinstance(what, str) else None
     with work_bars(show=progress) as tell:
         if source is None:
             folder = _folder_to_write(what, place, out)
             done = prepare_pictures(
-                Path(what).expanduser(),
+                as_path(what, "a folder or a .csv"),
                 folder,
                 size=size,
                 color=color,
@@ -84,14 +86,14 @@ def import_data(name: str, *files: str | Path, progress: bool = True) -> str:
     from nablab.api.progress import work_bars
     from nablab.data.sources import SOURCES
 
-    if name.lower() not in SOURCES:
+    if as_name(name, "the name of a data set").lower() not in SOURCES:
         raise UserError(f"no data set {name!r}{did_you_mean(name, SOURCES)}")
     source = SOURCES[name.lower()]
     if not files and source.importer is not None:
         wanted = source.wanted or f"those that `nablab data fetch {source.name}` would download"
         raise UserError(f"{source.name}: no files to import; get {wanted}")
     with work_bars(show=progress) as tell:
-        return source.take_in([Path(file).expanduser() for file in files], tell)
+        return source.take_in([as_path(file, "a file to import") for file in files], tell)
 
 
 def _folder_to_write(what: str | Path, place: str | Path | None, out: str | Path | None) -> Path:
@@ -109,7 +111,7 @@ def _folder_to_write(what: str | Path, place: str | Path | None, out: str | Path
         raise UserError(f"{path} is all that is prepared; leave {place} out, or say --out {place}")
     if out is None:
         raise UserError(f"say where to write what is prepared, e.g. --out {path.stem}-prepared")
-    return Path(out).expanduser()
+    return as_path(out, "out, the folder to write to,")
 
 
 def _pictures_of(source: Source, place: str | Path | None, out: str | Path | None, group: str | None) -> Path:
@@ -121,7 +123,7 @@ def _pictures_of(source: Source, place: str | Path | None, out: str | Path | Non
     for name, value in (("out", out), ("group", group)):
         if value is not None:
             raise UserError(f"{source.name} takes no {name}: it is kept in the cache, and has no groups")
-    return Path(place).expanduser()
+    return as_path(place, "the folder or archive of its pictures")
 
 
 def _sheet(done: Prepared, folder: Path, data: str) -> Sheet:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nablab.analysis.published import BOARDS, Figure, Published
-from nablab.api.planning import read_duration
+from nablab.api.paths import as_name, as_path
+from nablab.api.planning import as_list, read_duration
 from nablab.api.sheet import Sheet, as_text
 from nablab.errors import UserError, did_you_mean
 from nablab.report import words
+from nablab.runs.planned import check_fractions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -214,17 +217,19 @@ def _work(
     from nablab.api.reproduction_work import ReproductionWork
     from nablab.api.sources import load, reference_of
 
+    if isinstance(seeds, bool) or not isinstance(seeds, Integral) or seeds < 1:
+        raise UserError(f"seeds must be how many, a whole number from 1, not {seeds!r:.80}")
     dataset = load(data)
     return ReproductionWork(
-        folder=Path("runs") / f"reproduce-{data}" if out is None else Path(out),
+        folder=Path("runs") / f"reproduce-{data}" if out is None else as_path(out, "out, a folder,"),
         dataset=dataset,
         reference=reference_of(dataset),
-        seeds=seeds,
+        seeds=int(seeds),
         epochs=epochs,
         jobs=jobs,
         limit=None if time_limit is None else read_duration(time_limit),
         progress=progress,
-        trained=tuple(map(Path, trained)),
+        trained=tuple(as_path(folder, "a folder of results") for folder in as_list(trained)),
     )
 
 
@@ -236,8 +241,10 @@ def choose_rows(
     Raises:
         UserError: no such data or row, or nothing published at these fractions.
     """
-    if data not in BOARDS:
+    if as_name(data, "the name of a data set") not in BOARDS:
         raise UserError(f"nothing published on {data!r} is known{did_you_mean(data, BOARDS)}")
+    rows = [as_name(row, "the name of a published row") for row in as_list(rows)]
+    fractions = None if fractions is None else check_fractions(as_list(fractions))
     known = {row.name: row for row in BOARDS[data]}
     for name in rows:
         if name not in known:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from nablab.api.paths import as_name
 from nablab.api.sheet import Sheet
 from nablab.errors import UserError, did_you_mean
 from nablab.runs.planned import DataReference
@@ -52,6 +53,8 @@ def load(
             f"the data is given as {type(name).__name__}; it can be a name, a path, or what "
             "nablab.make_dataset makes of arrays"
         )
+    if isinstance(name, str) and not name:  # which as a path is where one stands
+        raise UserError("the name of the data is empty; nablab.sources() lists those that there are")
     with work_bars(show=progress) as tell:
         dataset = load_data(name, size=size, color=color, group=group, progress=tell)
     if not isinstance(name, Dataset):
@@ -59,6 +62,21 @@ def load(
         given = {option: value for option, value in options.items() if value is not None}
         _LOADED[dataset] = DataReference(str(name), given)
     return dataset
+
+
+def as_dataset(given: object) -> Dataset | None:
+    """Data that was made in Python, or none.
+
+    Raises:
+        UserError: it is something else.
+    """
+    from nablab.data import Dataset
+
+    if not isinstance(given, Dataset | None):
+        raise UserError(
+            f"the data is given as {type(given).__name__}; give what nablab.load or nablab.make_dataset made"
+        )
+    return given
 
 
 def reference_of(dataset: Dataset) -> DataReference:
@@ -83,7 +101,7 @@ def fetch(name: str, *, progress: bool = True) -> str:
     """
     from nablab.data.sources import SOURCES
 
-    if name.lower() not in SOURCES:
+    if as_name(name, "the name of a data set").lower() not in SOURCES:
         raise UserError(f"no data set {name!r}{did_you_mean(name, SOURCES)}")
     from nablab.api.progress import download_bars
 

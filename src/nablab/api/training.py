@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nablab.api.comparison import Comparison
 from nablab.api.paths import as_path
 from nablab.api.planning import Request, as_list, make_plan
+from nablab.api.sources import as_dataset
 from nablab.api.trained import TrainedRun
 from nablab.errors import UserError
 
@@ -22,7 +23,7 @@ def compare(
     models: Any = (),
     data: str | Path | Dataset | None = None,
     *,
-    fractions: Sequence[float] | None = None,
+    fractions: float | Sequence[float] | None = None,
     seeds: int | Sequence[int] | None = None,
     test_fraction: float | None = None,
     resample: bool | None = None,
@@ -42,7 +43,7 @@ def compare(
         models: any of: catalog names, strings of the layer language, scikit-learn estimators by name,
             `file.py:Class`, and live `nn.Module` classes or objects; none is the seven default networks.
         data: what `load` gives, or what it is given; by default `fashion-mnist`.
-        fractions: of the full training set, e.g. `[0.01, 0.1, 1]`; by default all that is here.
+        fractions: of the full training set, e.g. `0.1` or `[0.01, 0.1, 1]`; by default all that is here.
         seeds: how many (from the recipe's `seed` on), or which; by default 3.
         test_fraction: of the test set; by default all of it.
         resample: let the seed draw which images train, too.
@@ -129,7 +130,7 @@ def resume(
     from nablab.runs.plan import read_plan
 
     folder = as_path(folder, "a comparison's folder")
-    plan = read_plan(folder, dataset=dataset, models=resolve_all(list(models)) if models else ())
+    plan = read_plan(folder, dataset=as_dataset(dataset), models=resolve_all(list(models)) if models else ())
     _run(plan, resume=True, progress=progress)
     return Comparison(folder)
 
@@ -146,7 +147,7 @@ def add_to(
     from nablab.runs.plan import extend_plan, read_plan
 
     folder = as_path(folder, "a comparison's folder")
-    plan = extend_plan(read_plan(folder, dataset=dataset), resolve_all(list(models)))
+    plan = extend_plan(read_plan(folder, dataset=as_dataset(dataset)), resolve_all(list(models)))
     _run(plan, resume=True, progress=progress)
     return Comparison(folder)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nablab.api.paths import as_path
 from nablab.api.sheet import Sheet, as_text
 from nablab.atomic import write_text
 from nablab.errors import UserError
@@ -133,7 +136,7 @@ def verify(
     """
     from nablab.grading.delivery import check_delivery
 
-    path = Path(delivery)
+    path = as_path(delivery, "a notebook, or a folder of deliveries,")
     found = find_deliveries(path)
     if runs is not None and len(found) > 1:
         raise UserError(f"--runs is for one delivery, and {path} holds {len(found)}")
@@ -213,17 +216,19 @@ def _options(
     from nablab.grading.rubric import default_rubric, read_rubric
     from nablab.grading.sandbox import Limits, Sandbox
 
-    if sample is not None and sample < 1:
-        raise UserError(f"a sample of {sample} test images is none; give at least 1")
-    if not memory_limit > 0:
-        raise UserError(f"a memory limit of {memory_limit:g} GiB is none; give at least 4")
-    folder = None if runs is None else Path(runs)
+    if sample is not None and not (isinstance(sample, Integral) and sample >= 1):
+        raise UserError(f"a sample of {sample!r:.80} test images is none; give a whole number from 1")
+    if not (isinstance(memory_limit, Real) and 0 < memory_limit < math.inf):
+        raise UserError(f"a memory limit of {memory_limit!r:.80} GiB is none; give at least 4")
+    folder = None if runs is None else as_path(runs, "runs, the folder of the records,")
     if folder is not None and not folder.is_dir():
         raise UserError(f"no folder {folder}; --runs is where the run records are")
     seconds = read_duration(time_limit)
     sandbox = Sandbox(Limits(seconds, int(memory_limit * 2**30)))
     return Options(
-        rubric=default_rubric(CRITERIA) if rubric is None else read_rubric(rubric, CRITERIA),
+        rubric=default_rubric(CRITERIA)
+        if rubric is None
+        else read_rubric(as_path(rubric, "rubric, a TOML file,"), CRITERIA),
         runs=folder,
         data=load_given(data),
         sample=sample,

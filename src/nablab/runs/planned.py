@@ -217,7 +217,8 @@ def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
         UserError: one is outside (0, 1], or comes twice.
     """
     for fraction in fractions:
-        if not (isinstance(fraction, int | float) and math.isfinite(fraction) and 0 < fraction <= 1):
+        is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+        if not (is_number and math.isfinite(fraction) and 0 < fraction <= 1):
             raise UserError(f"fraction {fraction!r} must be above 0 and at most 1 (0.1 is a tenth)")
     if len(set(fractions)) < len(fractions):
         raise UserError(f"fractions {', '.join(map(str, fractions))}: one comes twice")

@@ -195,8 +195,8 @@ def preset(name: str) -> Recipe:
     Raises:
         UserError: no such preset.
     """
-    if name not in PRESETS:
-        raise UserError(f"no preset {name!r}{did_you_mean(name, PRESETS)}")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise UserError(f"no preset {name!r}{did_you_mean(str(name), PRESETS)}")
     return PRESETS[name]
 
 

@@ -42,7 +42,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 def plain(value: Any) -> Any:
-    """A number of NumPy's as Python's, which files and messages write; anything else as it is.
+    """A number of NumPy's or PyTorch's as Python's, which files and messages write; anything else as it is.
 
     >>> import numpy as np
     >>> plain(np.int64(3)), plain(np.float32(0.5)), plain("sgd")
@@ -50,6 +50,8 @@ def plain(value: Any) -> Any:
     """
     if type(value) in (bool, int, float, str):
         return value
+    if getattr(value, "ndim", None) == 0:
+        return value.item()
     if isinstance(value, Integral):
         return int(value)
     return float(value) if isinstance(value, Real) else value
