@@ -277,6 +277,35 @@ def test_kaiming_by_fan_and_gain(mode: str, nonlinearity: str) -> None:
         assert spreads[0] == pytest.approx(spreads[1], rel=0.02)
 
 
+@pytest.mark.parametrize(("mean", "std", "a", "b"), [(0, 1, -2, 2), (0.5, 0.3, 0.4, 0.6), (0, 0.02, -2, 2)])
+def test_truncated_normal_values_follow_scipy(mean: float, std: float, a: float, b: float) -> None:
+    from scipy.stats import kstest, truncnorm
+
+    autograd.manual_seed(0)
+    drawn = nn.init.trunc_normal_(autograd.zeros(100, 50, dtype="float64"), mean, std, a, b).numpy().ravel()
+    expected = truncnorm((a - mean) / std, (b - mean) / std, mean, std)
+    assert kstest(drawn, expected.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5), (3, 2, 2, 2)])
+def test_orthogonal_weights_as_in_torch(shape: tuple[int, ...]) -> None:
+    for m in (autograd, torch):
+        w = m.nn.init.orthogonal_(m.zeros(*shape, dtype=m.float64), gain=2.0).reshape(shape[0], -1).numpy()
+        smaller = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+        np.testing.assert_allclose(smaller, 4 * np.eye(len(smaller)), atol=1e-12)
+
+
+def test_identity_and_fans_as_in_torch() -> None:
+    for shape in ((2, 3), (3, 3)):
+        assert nn.init.eye_(autograd.ones(*shape)).tolist() == torch.nn.init.eye_(torch.ones(shape)).tolist()
+    for shape in ((4, 3), (6, 2, 3, 5)):
+        fans = [m.nn.init._calculate_fan_in_and_fan_out(m.zeros(*shape)) for m in (autograd, torch)]
+        assert fans[0] == fans[1]
+    for call in (nn.init.eye_, nn.init.orthogonal_, lambda w: nn.init.trunc_normal_(w, 9.0, 0.1)):
+        with pytest.raises(AutogradError):
+            call(autograd.zeros(3))
+
+
 def test_initialisers_that_are_not_known() -> None:
     for options, word in (({"mode": "fan"}, "fan_in"), ({"nonlinearity": "rleu"}, "did you mean relu")):
         with pytest.raises(AutogradError, match=word):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import erf, prod, sqrt
 
 import numpy as np
 
@@ -26,6 +26,9 @@ def fans(tensor: Tensor) -> tuple[int, int]:
         )
     window = prod(tensor.shape[2:])
     return tensor.shape[1] * window, tensor.shape[0] * window
+
+
+_calculate_fan_in_and_fan_out = fans  # PyTorch's name, which layers of users' own call
 
 
 @no_grad()
@@ -100,3 +103,41 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """As `xavier_uniform_`, with normal values."""
     return normal_(tensor, 0.0, gain * sqrt(2 / sum(fans(tensor))), generator)
+
+
+@no_grad()
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Normal values, those outside of [a, b] drawn again.
+
+    Raises AutogradError where hardly any would be inside.
+    """
+    inside = (erf((b - mean) / (std * sqrt(2))) - erf((a - mean) / (std * sqrt(2)))) / 2
+    if not inside > 1e-3:
+        raise AutogradError(f"normal values of mean {mean} and deviation {std} hardly lie in [{a}, {b}]")
+    rng = generator or default_generator()
+    values = rng.normal(mean, std, tensor.shape)
+    while (outside := (values < a) | (values > b)).any():
+        values[outside] = rng.normal(mean, std, int(outside.sum()))
+    return tensor.copy_(np.asarray(values))
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Rows, of all inputs to a unit, at right angles; or columns if there are fewer (Saxe et al. 2014)."""
+    fans(tensor)  # of two dimensions or more
+    rows, columns = tensor.shape[0], prod(tensor.shape[1:])
+    drawn = (generator or default_generator()).standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(drawn)
+    q *= np.sign(np.diag(r))  # makes the distribution uniform
+    return tensor.copy_(gain * (q if rows >= columns else q.T).reshape(tensor.shape))
+
+
+@no_grad()
+def eye_(tensor: Tensor) -> Tensor:
+    """Ones on the diagonal of a matrix, zeros elsewhere."""
+    if tensor.ndim != 2:
+        raise AutogradError(f"eye_ is for a matrix, not for shape {tensor.shape}")
+    return tensor.copy_(np.eye(tensor.shape[0], tensor.shape[1]))
