@@ -135,10 +135,28 @@ ARITHMETIC = [
         x.clamp(min=0.1)
         x.clamp(max=0)
         x.float().double() * 2
+        x.clamp_min(0.1) + x.clamp_max(-0.2) + m.clip(x, -0.5, 0.5)
+        m.tan(x / 3) + x.atan()
+        m.asin(x / 5) + (x / 5).acos()
+        m.sinh(x) + x.cosh()
+        m.expm1(x) + m.erf(x)
+        x.add(x * x, alpha=0.3) - m.sub(x, 2, alpha=3)
+        x.floor() + m.ceil(x) + x.trunc() + x.sign()
+        m.round(x * 3) + x.round(decimals=1)
+        m.div(x, 0.3, rounding_mode="floor") + x.div(0.7, rounding_mode="trunc")
+        x % 0.7 + x.remainder(-0.3)
+        m.fmod(x, 0.7) - m.remainder(x, -0.7)
     """, MATRIX, ((),)),
+    *cases("""
+        x % w
+        x.fmod(-w)
+        m.div(x, w, rounding_mode="floor") * x
+    """, *BROADCAST, draw="positive"),
     *cases("""
         1 / x
         x**-1.5
+        m.log2(x) + x.log10()
+        m.rsqrt(x)
         x.log()
         m.log1p(x)
         x.sqrt()
@@ -213,6 +231,13 @@ REDUCTIONS = [
         x.norm(1) + x.norm(float("inf"))
         m.norm(x, 1, 2, True)
         F.normalize(x, dim=2)
+        x.sum(axis=1, keepdims=True) + x.mean(axis=(0, 1))
+        x.var(0, False) + m.std(x, 0, unbiased=False)
+        m.linalg.norm(x) + m.linalg.norm(x, dim=2).sum()
+        m.cumsum(x, 1) + x.cumsum(-1)
+        x.cumprod(0) * m.cumprod(x, dim=2)
+        m.median(x) + x.median(1).values
+        x.median(2, keepdim=True)[0]
         x.max()
         x.min()
         x.amax((0, 1))
@@ -227,6 +252,7 @@ REDUCTIONS = [
         x.max()
         x.max(1).values
         x.prod(1) + x.prod()
+        x.cumprod(1) + x.cumprod(0)
     """, ((3, 5),), draw="ties"),
 ]  # fmt: skip
 
@@ -236,7 +262,50 @@ LINEAR_ALGEBRA = [
         ((5, 3, 4), (4, 2)), ((3, 4), (5, 4, 2)), ((2, 1, 3, 4), (5, 4, 2)), ((5, 3, 4), (4,)),
         ((4,), (5, 4, 2)),
     ),
-    *cases("m.dot(x, w) + m.outer(x, w)", ((4,), (4,))),
+    *cases("m.dot(x, w) + m.outer(x, w) + x.outer(w) * x.dot(w)", ((4,), (4,))),
+    *cases("m.mm(x, w) + x.mm(w)", ((3, 4), (4, 2))),
+    *cases("m.mv(x, w) + x.mv(w)", ((3, 4), (4,))),
+    *cases("m.bmm(x, w) + x.bmm(w)", ((5, 3, 4), (5, 4, 2))),
+    *cases("""
+        m.einsum("ij,jk->ik", x, w)
+        m.einsum("ij, jk -> ki", x, w)
+        m.einsum("ij,jk", x, w)
+        m.einsum("ij,jk->", x, w)
+        m.einsum("ij,kl->ik", x, w)
+        m.einsum("ij,jk,kl->il", x, w, w.T)
+        m.einsum("ij,ij,jk->i", x, x, w)
+        m.einsum("...j,jk->...k", x, w)
+    """, ((3, 4), (4, 2))),
+    *cases("""
+        m.einsum("bij,bjk->bik", x, w)
+        m.einsum("bij,bjk->ik", x, w)
+        m.einsum("...ij,...jk", x, w)
+        m.einsum("...ij->...ji", x) @ x
+    """, ((5, 3, 4), (5, 4, 2))),
+    *cases("m.einsum('...ij,...jk->...ik', x, w)", ((2, 1, 3, 4), (5, 4, 2)), ((3, 4), (5, 4, 2))),
+    *cases("""
+        m.einsum("ij->j", x)
+        m.einsum("ii", x)
+        m.einsum("ii->i", x)
+        m.einsum("ij,ij", x, x)
+        m.einsum("ii,jj->ij", x, x)
+        m.linalg.inv(x + 4 * m.eye(4, dtype=x.dtype))
+        m.inverse(x + 4 * m.eye(4, dtype=x.dtype))
+        m.linalg.solve(x + 4 * m.eye(4, dtype=x.dtype), x[0])
+        m.linalg.solve(x + 4 * m.eye(4, dtype=x.dtype), x[:, :3])
+        m.trace(x) + x.trace()
+    """, ((4, 4),)),
+    *cases("m.linalg.solve(x @ x.mT + 9 * m.eye(3, dtype=x.dtype), w) @ m.linalg.inv(w.mT @ w)",
+        ((5, 3, 4), (5, 3, 2)),
+    ),
+    *cases("""
+        m.triu(x) + x.tril(-1)
+        m.tril(x, diagonal=1) * m.triu(x, -1)
+        m.diag(x, 1)
+        x.diag(-1).sum() + m.diag(x)
+        m.diag(x[0]) + m.diag(x[0], diagonal=0)
+        m.diag(x[:, 1], -1).sum() + x
+    """, ((3, 5),), ((4, 3),)),
     *cases("F.linear(x, w, b)", ((5, 4), (3, 4), (3,)), ((2, 5, 4), (3, 4), (3,))),
     *cases("F.linear(x, w)", ((4,), (3, 4))),
     *cases("F.linear(x, w, bias=b)", ((5, 4), (3, 4), (3,))),
@@ -279,6 +348,31 @@ SHAPES = cases("""
     sum(row.sum() ** 2 for row in x)
     F.pad(x, (1, 2))
     F.pad(x, (0, 1, 2, 0), value=3.0)
+    m.cat(x.split(2, dim=1), 1) * m.cat(m.split(x, [1, 3], dim=2), -1)
+    m.stack(x.chunk(3, dim=1)[:2]) + m.chunk(x, 2)[0].sum()
+    m.stack(x.unbind(1), 0) + m.unbind(x)[0].sum()
+    x.repeat(2, 1, 3) + x.repeat((3, 2, 2, 1, 1))[0, 0, :, :3].repeat(1, 1, 3)
+    x.repeat_interleave(2) + m.repeat_interleave(x, 2, dim=0).sum()
+    x.repeat_interleave(m.tensor([2, 0, 1]), dim=1)
+    x.flip(0) + x.flip([0, 1]) + x.flip(0, -1) + x.flip(dims=(1,)) + m.flip(x, dims=[2])
+    m.roll(x, 1, 0) + x.roll((1, 2), (1, 2)) + x.roll(-3)
+    x.view_as(x * 2) + x.reshape_as(x) + x[0].expand_as(x) + m.broadcast_to(x[0, 0], (2, 3, 4))
+    x.ravel() + m.ravel(x * x)
+    x.swapaxes(0, 1) + m.swapaxes(x, 0, 1)
+    x.index_select(1, m.tensor([0, 2, 0])) + m.index_select(x, -2, m.tensor([1, 1, 2]))
+    x.masked_select(x > 0) + m.masked_select(x * 2, x > 0)
+    x.masked_fill(x > 0, -1.0) + m.masked_fill(x, x < 0, 2)
+    x.masked_fill(x > 0, x[0, 0, 0]) + x.where(x > 0, x * x)
+    m.hstack([x[0], x[1, :, :2]]) + m.vstack([x[0, 0], x[1, 1:]]).sum()
+    m.hstack([x[0, 0], x[0, 1]]) + m.concat([x[1, 0], x[0, 1]])
+    m.meshgrid(x[0, 0], x[1, :, 0], indexing="ij")[0] * m.meshgrid(x[0, 0], x[1, :, 0], indexing="ij")[1]
+    m.meshgrid(x[0, 0], x[1, :, 0], indexing="xy")[0] * m.meshgrid(x[0, 0], x[1, :, 0], indexing="xy")[1]
+    x.sort(1).values + m.sort(x, dim=1, descending=True)[0] * x
+    m.sort(x)[0] ** 2
+    x.topk(2).values + m.topk(x, 2, dim=2, largest=False)[0] ** 2
+    m.max(x, x.flip(0)) + m.min(x, x * 2) + x.maximum(x * 3) + x.max(x + 1)
+    x.scatter(1, m.tensor([[[0, 1], [2, 0]], [[2, 2], [0, 1]]]), x[:, :2, :2] ** 2)
+    m.scatter(x, 2, m.tensor([[[1], [0], [2]]]), 3.0) * x
     x.gather(1, m.tensor([[[0, 1], [2, 2]]]))
     m.gather(x, 2, m.tensor([[[0], [1], [3]]]))
     x.contiguous().transpose(0, 1).contiguous()
@@ -409,6 +503,12 @@ IN_PLACE = [
         (x * 1).copy_(x * 3)
         (x * 1).fill_(2.0) * x
         (x * 1).pow_(3)
+        (x * 1).add_(x, alpha=3).sub_(x * x, alpha=0.5)
+        (x * 1).abs_() + (x * 1).floor_().ceil_().round_()
+        (x * 1).clamp_min_(0).clamp_max_(1)
+        (x * 1).masked_fill_(x > 0, 3.0) * x
+        (x * 1).masked_fill_(x > 0, x[0, 0])
+        (x * 1).scatter_(1, m.tensor([[0], [2], [1]]), x[:, :1] ** 2) * x
         assigned(x * 1, x)
         views_changed(x * 1, x)
         collected(m, x)

@@ -316,7 +316,7 @@ def test_mistakes_are_named(text: str) -> None:
         "m.softmax(m.ones(2))",
         "m.exp()",
         "m.exp(m.ones(1), 2)",
-        "m.sum(m.ones(1), axis=0)",
+        "m.sum(m.ones(1), axes=0)",
         "len(m.tensor(1.0))",
         "list(m.tensor(1.0))",
         "[1][m.tensor(0.0)]",

@@ -1,26 +1,24 @@
-"""What one can write between tensors: `a + b`, `a @ b`, `a < b`, `a[i]`, `a += b`, `a.add_(b)`.
+"""What one can write between tensors: `a + b`, `a @ b`, `a % b`, `a[i]`, `a += b`.
 
 Each is the operation of that name, found in the table `OPS`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nablab.autograd import inplace
-from nablab.autograd.dtypes import Array, promote
+from nablab.autograd.comparisons import Comparisons, Operand
 from nablab.autograd.graph import OPS
 from nablab.autograd.variable import Variable
 
 if TYPE_CHECKING:
     from nablab.autograd.tensor import Tensor
 
-Operand: TypeAlias = "Variable | Array | float"
 
-
-class Arithmetic(Variable):
+class Arithmetic(Comparisons):
     """Operators and their in-place forms."""
 
     __slots__ = ()
@@ -55,6 +53,18 @@ class Arithmetic(Variable):
     def __rpow__(self, other: Operand) -> Tensor:
         return OPS["pow"](other, self)
 
+    def __floordiv__(self, other: Operand) -> Tensor:
+        return OPS["floor_divide"](self, other)
+
+    def __rfloordiv__(self, other: Operand) -> Tensor:
+        return OPS["floor_divide"](other, self)
+
+    def __mod__(self, other: Operand) -> Tensor:
+        return OPS["remainder"](self, other)
+
+    def __rmod__(self, other: Operand) -> Tensor:
+        return OPS["remainder"](other, self)
+
     def __matmul__(self, other: Operand) -> Tensor:
         return OPS["matmul"](self, other)
 
@@ -69,41 +79,6 @@ class Arithmetic(Variable):
 
     def __getitem__(self, key: Any) -> Tensor:
         return OPS["getitem"](self, key=_plain_key(key))
-
-    # Comparisons: tensors of bool, which have no gradient.
-
-    def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return NotImplemented if _is_no_number(other) else self._compare(np.equal, other)
-
-    def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return NotImplemented if _is_no_number(other) else self._compare(np.not_equal, other)
-
-    def __lt__(self, other: Operand) -> Tensor:
-        return self._compare(np.less, other)
-
-    def __le__(self, other: Operand) -> Tensor:
-        return self._compare(np.less_equal, other)
-
-    def __gt__(self, other: Operand) -> Tensor:
-        return self._compare(np.greater, other)
-
-    def __ge__(self, other: Operand) -> Tensor:
-        return self._compare(np.greater_equal, other)
-
-    def __and__(self, other: Operand) -> Tensor:
-        return self._compare(np.bitwise_and, other)
-
-    def __or__(self, other: Operand) -> Tensor:
-        return self._compare(np.bitwise_or, other)
-
-    def __invert__(self) -> Tensor:
-        return self._plain(np.asarray(~self.value))
-
-    def _compare(self, ufunc: np.ufunc, other: Operand) -> Tensor:
-        a, b = promote([self.value, other.value if isinstance(other, Variable) else other])
-        return self._plain(np.asarray(ufunc(a, b)))
-
-    __hash__ = object.__hash__
 
     # In place.
 
@@ -122,13 +97,14 @@ class Arithmetic(Variable):
     def __itruediv__(self, other: Operand) -> Arithmetic:
         return inplace.update(self, "div", other)
 
+    def __ifloordiv__(self, other: Operand) -> Arithmetic:
+        return inplace.update(self, "floor_divide", other)
+
+    def __imod__(self, other: Operand) -> Arithmetic:
+        return inplace.update(self, "remainder", other)
+
     def __ipow__(self, other: Operand) -> Arithmetic:
         return inplace.update(self, "pow", other)
-
-
-def _is_no_number(other: object) -> bool:
-    """None and texts: a tensor is not equal to them, as one and not entry by entry."""
-    return other is None or isinstance(other, str)
 
 
 def _plain_key(key: Any) -> Any:

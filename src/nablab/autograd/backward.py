@@ -135,32 +135,38 @@ def backward(
 
 
 def grad(
-    output: Tensor,
+    outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Array | None = None,
-    retain_graph: bool = False,
+    grad_outputs: Tensor | Array | Sequence[Tensor | Array | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of `output` by `inputs`, returned and added to nobody's `grad`.
+    """The gradients of `outputs` by `inputs`, returned and added to nobody's `grad`.
 
     Args:
-        output: a scalar, or any tensor together with `grad_outputs` of its shape
-        inputs: tensors from which `output` was computed, leaves or not
-        grad_outputs: the gradient of the result by `output`
+        outputs: a scalar, or any tensor together with `grad_outputs` of its shape
+        inputs: tensors from which the output was computed, leaves or not
+        grad_outputs: the gradient of the result by the output
         retain_graph: keep what the graph saved
-        allow_unused: return None, rather than raise, for an input that `output` does not depend on
+        create_graph: not supported, see `refuse_graph_of_gradients`
+        allow_unused: return None, rather than raise, for an input that the output does not depend on
+
+    Raises AutogradError for several outputs, of which one takes the sum.
 
     >>> from nablab import autograd
     >>> x = autograd.tensor([1.0, 2.0], requires_grad=True)
     >>> autograd.grad((x * x).sum(), x)
     (tensor([2., 4.]),)
     """
+    refuse_graph_of_gradients(create_graph)
+    output, gradient = _only_one(outputs), _only_one(grad_outputs)
     wanted = list(inputs) if isinstance(inputs, list | tuple) else [cast("Tensor", inputs)]
     places = [x._parent() for x in wanted]
-    start, first = seed(output, grad_outputs)
+    start, first = seed(output, gradient)
     with np.errstate(all="ignore"):
         sought = {id(place) for place in places}
-        steps = walk(start, first, retain_graph=retain_graph)
+        steps = walk(start, first, retain_graph=bool(retain_graph))
         found = {id(place): g for place, g, _, _ in steps if id(place) in sought}
     result: list[Tensor | None] = []
     for i, (x, place) in enumerate(zip(wanted, places, strict=True)):
@@ -170,6 +176,25 @@ def grad(
             )
         result.append(output._plain(found[id(place)].copy()) if id(place) in found else None)
     return tuple(result)
+
+
+def _only_one(given: Any) -> Any:
+    if isinstance(given, list | tuple):
+        if len(given) != 1:
+            raise AutogradError(
+                f"grad() of {len(given)} outputs: add them up, the gradient is that of the sum"
+            )
+        return given[0]
+    return given
+
+
+def refuse_graph_of_gradients(create_graph: bool) -> None:
+    """Raise where a gradient shall have a graph of its own: rules compute with arrays, and record nothing."""
+    if create_graph:
+        raise AutogradError(
+            "create_graph=True: this engine computes first derivatives only, its gradients have no graph; "
+            "derive the first derivative by hand, or use PyTorch for second derivatives"
+        )
 
 
 def seed(tensor: Variable, gradient: Any) -> tuple[Node | Variable, Array]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import DTypeLike
 
+from nablab.autograd import devices
 from nablab.autograd.arithmetic import Arithmetic
+from nablab.autograd.devices import CPU
 from nablab.autograd.dtypes import float32, float64, int32, int64
-from nablab.autograd.errors import AutogradError
 from nablab.autograd.graph import OPS
+from nablab.autograd.variable import Variable
 
 if TYPE_CHECKING:
     from nablab.autograd.tensor import Tensor
@@ -25,22 +27,26 @@ class Casts(Arithmetic):
     __slots__ = ()
 
     def to(self, *what: Any, device: Any = None, dtype: DTypeLike | None = None) -> Tensor:
-        """In another dtype. A device may be named too, as long as it is the CPU."""
+        """In another dtype, or in that of another tensor. A device may be named too: the CPU."""
         result = cast("Tensor", self)
         for target in (*what, device, dtype):
-            if target is None or target == "cpu":
+            if isinstance(target, Variable):
+                result = result.type(target.dtype)
+            elif target is None or target == CPU:
                 continue
-            if isinstance(target, str) and not hasattr(np, target):
-                raise AutogradError(f"no device {target}: this engine computes with NumPy, on the CPU")
-            result = result.type(target)
+            elif isinstance(target, str) and not hasattr(np, target):
+                devices.device(target)
+            else:
+                result = result.type(target)
         return result
 
     def type(self, dtype: DTypeLike) -> Tensor:
-        return (
-            cast("Tensor", self)
-            if self.dtype == np.dtype(dtype)
-            else OPS["to_copy"](self, dtype=np.dtype(dtype))
-        )
+        if self.dtype == np.dtype(dtype):
+            return cast("Tensor", self)
+        return OPS["to_copy"](self, dtype=np.dtype(dtype))
+
+    def type_as(self, other: Variable) -> Tensor:
+        return self.type(other.dtype)
 
     def float(self) -> Tensor:
         return self.type(float32)

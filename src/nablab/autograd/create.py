@@ -1,4 +1,4 @@
-"""Making tensors, by PyTorch's names: from values, from arrays, filled, counted, drawn at random."""
+"""Making tensors, by PyTorch's names: from values, from arrays, filled, counted (drawn: `sampling.py`)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nablab.autograd.dtypes import Array, float64, get_default_dtype
+from nablab.autograd import devices
+from nablab.autograd.devices import CPU
+from nablab.autograd.dtypes import Array, float32, float64, get_default_dtype, int64
 from nablab.autograd.errors import AutogradError
+from nablab.autograd.generator import default_generator as default_generator
 from nablab.autograd.tensor import Tensor
 from nablab.autograd.variable import Variable
 
-_random = np.random.default_rng()
+#: A shape, as `x.shape` gives it.
+Size: type[tuple[int, ...]] = tuple
 
 
-def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False, *, device: str = CPU
+) -> Tensor:
     """A new leaf with a copy of `data`: numbers, nested lists, an array or a tensor.
 
     Python floats become the default dtype (float32), integers int64; an array keeps its dtype.
@@ -35,6 +41,13 @@ def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: bool = Fals
         raise AutogradError(f"tensor() takes numbers and bools, not {array.dtype}")
     if dtype is None and array.dtype == float64 and not isinstance(plain, np.ndarray | np.generic):
         array = array.astype(get_default_dtype())
+    return leaf(array, requires_grad, device)
+
+
+def leaf(array: Array, requires_grad: bool, device: str) -> Tensor:
+    """A tensor of this array. Raises AutogradError where the device is not the CPU."""
+    if device is not CPU:
+        devices.device(device)
     return Tensor(array, requires_grad)
 
 
@@ -44,13 +57,28 @@ def _plain(data: Any) -> Any:
     return [_plain(part) for part in data] if isinstance(data, list | tuple) else data
 
 
-def as_tensor(data: Any, dtype: DTypeLike | None = None) -> Tensor:
+def as_tensor(data: Any, dtype: DTypeLike | None = None, *, device: str = CPU) -> Tensor:
     """`data` as a tensor, sharing memory where it is an array or a tensor of that dtype already."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.type(dtype)
     if isinstance(data, np.ndarray) and (dtype is None or data.dtype == np.dtype(dtype)):
         return from_numpy(data)
     return tensor(data, dtype)
+
+
+def FloatTensor(data: Any) -> Tensor:  # noqa: N802  (PyTorch's name)
+    """A copy of `data` in float32."""
+    return tensor(data, float32)
+
+
+def DoubleTensor(data: Any) -> Tensor:  # noqa: N802
+    """A copy of `data` in float64."""
+    return tensor(data, float64)
+
+
+def LongTensor(data: Any) -> Tensor:  # noqa: N802
+    """A copy of `data` in int64."""
+    return tensor(data, int64)
 
 
 def from_numpy(array: Array) -> Tensor:
@@ -67,87 +95,96 @@ def from_numpy(array: Array) -> Tensor:
     return Tensor(array)
 
 
-def _sizes(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+def sizes(shape: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """A shape given number by number, as one tuple or list, or by the keyword `size`."""
+    given = shape if size is None else (size,)
+    plain = tuple(given[0]) if len(given) == 1 and isinstance(given[0], tuple | list) else given
+    if not all(isinstance(n, int | np.integer) and n >= 0 for n in plain):
+        raise AutogradError(f"a shape is made of whole numbers from 0 on, not {plain}")
+    return plain
 
 
-def full(shape: Any, value: float, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
-    if dtype is None and isinstance(value, float):
+def full(
+    size: Any, fill_value: float, dtype: DTypeLike | None = None, requires_grad: bool = False, *,
+    device: str = CPU,
+) -> Tensor:  # fmt: skip
+    if dtype is None and isinstance(fill_value, float):
         dtype = get_default_dtype()
-    return Tensor(np.full(shape, value, dtype), requires_grad)
+    return leaf(np.full(sizes((size,)), fill_value, dtype), requires_grad, device)
 
 
-def zeros(*shape: Any, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
-    return Tensor(np.zeros(_sizes(shape), dtype or get_default_dtype()), requires_grad)
+def zeros(
+    *shape: Any, size: Any = None, dtype: DTypeLike | None = None, requires_grad: bool = False,
+    device: str = CPU,
+) -> Tensor:  # fmt: skip
+    return leaf(np.zeros(sizes(shape, size), dtype or get_default_dtype()), requires_grad, device)
 
 
-def ones(*shape: Any, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
-    return Tensor(np.ones(_sizes(shape), dtype or get_default_dtype()), requires_grad)
+def ones(
+    *shape: Any, size: Any = None, dtype: DTypeLike | None = None, requires_grad: bool = False,
+    device: str = CPU,
+) -> Tensor:  # fmt: skip
+    return leaf(np.ones(sizes(shape, size), dtype or get_default_dtype()), requires_grad, device)
 
 
-def eye(n: int, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
-    return Tensor(np.eye(n, dtype=dtype or get_default_dtype()), requires_grad)
+#: Nothing is gained from memory that still holds anything: what is empty is zero.
+empty = zeros
 
 
-def zeros_like(x: Tensor, requires_grad: bool = False) -> Tensor:
-    return Tensor(np.zeros_like(x.value), requires_grad)
+def eye(
+    n: int, m: int | None = None, *, dtype: DTypeLike | None = None, requires_grad: bool = False,
+    device: str = CPU,
+) -> Tensor:  # fmt: skip
+    """Ones on the diagonal of n rows and m (else n) columns of zeros."""
+    return leaf(np.eye(n, m, dtype=dtype or get_default_dtype()), requires_grad, device)
 
 
-def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
-    return Tensor(np.ones_like(x.value), requires_grad)
+def full_like(
+    x: Tensor, fill_value: float, dtype: DTypeLike | None = None, requires_grad: bool = False, *,
+    device: str = CPU,
+) -> Tensor:  # fmt: skip
+    return leaf(np.full_like(x.value, fill_value, dtype), requires_grad, device)
 
 
-def arange(*limits: float, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    x: Tensor, requires_grad: bool = False, *, dtype: DTypeLike | None = None, device: str = CPU
+) -> Tensor:
+    return leaf(np.zeros_like(x.value, dtype), requires_grad, device)
+
+
+def ones_like(
+    x: Tensor, requires_grad: bool = False, *, dtype: DTypeLike | None = None, device: str = CPU
+) -> Tensor:
+    return leaf(np.ones_like(x.value, dtype), requires_grad, device)
+
+
+empty_like = zeros_like
+
+
+def arange(
+    *limits: float, start: float = 0, end: float | None = None, step: float = 1,
+    dtype: DTypeLike | None = None, requires_grad: bool = False, device: str = CPU,
+) -> Tensor:  # fmt: skip
     """As `range`; float32 where a limit is a float."""
-    array = np.arange(*limits)
+    array = np.arange(*(limits if end is None else (start, end, step)))
     if dtype is None and array.dtype.kind == "f":
         dtype = get_default_dtype()
-    return Tensor(array.astype(dtype or array.dtype), requires_grad)
+    return leaf(array.astype(dtype or array.dtype), requires_grad, device)
 
 
 def linspace(
-    start: float, end: float, steps: int, dtype: DTypeLike | None = None, requires_grad: bool = False
-) -> Tensor:
-    return Tensor(np.linspace(start, end, steps, dtype=dtype or get_default_dtype()), requires_grad)
+    start: float, end: float, steps: int, dtype: DTypeLike | None = None, requires_grad: bool = False, *,
+    device: str = CPU,
+) -> Tensor:  # fmt: skip
+    """`steps` numbers at equal distances, the first `start` and the last `end`."""
+    array = np.linspace(start, end, steps).astype(dtype or get_default_dtype())
+    return leaf(array, requires_grad, device)
 
 
-def manual_seed(seed: int) -> None:
-    """Start the generator of `randn`, `rand`, `randperm`, `dropout` and the layers' initial weights anew."""
-    global _random
-    _random = np.random.default_rng(seed)
-
-
-def default_generator() -> np.random.Generator:
-    """The generator that is drawn from where none is given."""
-    return _random
-
-
-def randn(
-    *shape: Any,
-    generator: np.random.Generator | None = None,
-    dtype: DTypeLike | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Standard normal values."""
-    values = np.asarray((generator or _random).standard_normal(_sizes(shape)))
-    return Tensor(values.astype(dtype or get_default_dtype()), requires_grad)
-
-
-def rand(
-    *shape: Any,
-    generator: np.random.Generator | None = None,
-    dtype: DTypeLike | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Values spread evenly over [0, 1)."""
-    values = np.asarray((generator or _random).random(_sizes(shape)))
-    return Tensor(values.astype(dtype or get_default_dtype()), requires_grad)
-
-
-def randint(low: int, high: int, shape: Any, generator: np.random.Generator | None = None) -> Tensor:
-    return Tensor(np.asarray((generator or _random).integers(low, high, shape)))
-
-
-def randperm(n: int, generator: np.random.Generator | None = None) -> Tensor:
-    """The numbers below n in random order."""
-    return Tensor((generator or _random).permutation(n))
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, dtype: DTypeLike | None = None,
+    requires_grad: bool = False, *, device: str = CPU,
+) -> Tensor:  # fmt: skip
+    """base^start to base^end, each the same factor away from the next."""
+    array = np.logspace(start, end, steps, base=base).astype(dtype or get_default_dtype())
+    return leaf(array, requires_grad, device)

@@ -1,16 +1,46 @@
-"""PyTorch's functions of tensors whose signature differs from that of the operation behind them."""
+"""PyTorch's functions of tensors.
+
+Most are methods, called by name. The others have a signature of their own, for several tensors say.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from nablab.autograd import ops
 from nablab.autograd.create import as_tensor
 from nablab.autograd.dtypes import Array
+from nablab.autograd.errors import AutogradError
 from nablab.autograd.tensor import Tensor
+
+add, sub, div = Tensor.add, Tensor.sub, Tensor.div
+multiply, subtract, divide = ops.mul, Tensor.sub, Tensor.div
+eq, ne, lt, le, gt, ge = Tensor.eq, Tensor.ne, Tensor.lt, Tensor.le, Tensor.gt, Tensor.ge
+logical_and, logical_or, logical_xor = Tensor.logical_and, Tensor.logical_or, Tensor.logical_xor
+logical_not, isnan, isinf, isfinite = Tensor.logical_not, Tensor.isnan, Tensor.isinf, Tensor.isfinite
+isclose, equal, any, all = Tensor.isclose, Tensor.equal, Tensor.any, Tensor.all
+clamp_min, clamp_max, clip = Tensor.clamp_min, Tensor.clamp_max, Tensor.clip
+
+sum, mean, prod = Tensor.sum, Tensor.mean, Tensor.prod
+var, std, norm, median = Tensor.var, Tensor.std, Tensor.norm, Tensor.median
+max, min, argmax, argmin = Tensor.max, Tensor.min, Tensor.argmax, Tensor.argmin
+sort, argsort, topk = Tensor.sort, Tensor.argsort, Tensor.topk
+nonzero, count_nonzero, unique, bincount = (
+    Tensor.nonzero,
+    Tensor.count_nonzero,
+    Tensor.unique,
+    Tensor.bincount,
+)
+
+mm, mv, bmm, dot, outer = Tensor.mm, Tensor.mv, Tensor.bmm, Tensor.dot, Tensor.outer
+diag, trace, t, inverse = Tensor.diag, Tensor.trace, Tensor.t, Tensor.inverse
+
+reshape, ravel, broadcast_to, swapaxes = Tensor.reshape, Tensor.ravel, Tensor.broadcast_to, Tensor.swapaxes
+flip, repeat_interleave = Tensor.flip, Tensor.repeat_interleave
+split, chunk, unbind = Tensor.split, Tensor.chunk, Tensor.unbind
+index_select, masked_select, masked_fill = Tensor.index_select, Tensor.masked_select, Tensor.masked_fill
+gather, scatter, numel = Tensor.gather, Tensor.scatter, Tensor.numel
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -18,68 +48,52 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return ops.cat(*tensors, dim=dim)
 
 
+concat = cat
+
+
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new dimension."""
     return ops.stack(*tensors, dim=dim)
 
 
-def where(condition: Tensor | Array, a: Any, b: Any) -> Tensor:
-    """`a` where the condition holds, `b` elsewhere."""
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Side by side: vectors one after the other, others along their second dimension."""
+    return cat(tensors, 0 if tensors[0].ndim < 2 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """One below the other; vectors are rows."""
+    return cat([x.unsqueeze(0) if x.ndim < 2 else x for x in tensors])
+
+
+def where(condition: Tensor | Array, a: Any = None, b: Any = None) -> Any:
+    """`a` where the condition holds, `b` elsewhere; without them, the indices of where it holds."""
+    if a is None and b is None:
+        return as_tensor(condition).nonzero(as_tuple=True)
     return ops.where(condition, a, b)
 
 
-def gather(x: Tensor, dim: int, index: Tensor | Array) -> Tensor:
-    """out[i][j] = x[index[i][j]][j] for dim 0, x[i][index[i][j]] for dim 1."""
-    return x.gather(dim, index)
+def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """True where all |a - b| <= atol + rtol |b|."""
+    return as_tensor(a).allclose(as_tensor(b), rtol, atol, equal_nan)
 
 
-def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    return x.max(dim, keepdim)
+def meshgrid(*axes: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """The coordinates of a grid, a tensor for each axis: with "ij" rows come first, with "xy" columns."""
+    vectors = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
+    if indexing not in ("ij", "xy"):
+        raise AutogradError(f"indexing is 'ij' or 'xy', not {indexing!r}")
+    if indexing == "xy" and len(vectors) > 1:
+        y, x, *others = meshgrid(vectors[1], vectors[0], *vectors[2:])
+        return x, y, *others
+    sizes = [x.numel() for x in vectors]
+    return tuple(
+        [
+            x.reshape([-1 if j == i else 1 for j in range(len(sizes))]).expand(sizes)
+            for i, x in enumerate(vectors)
+        ]
+    )
 
 
-def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    return x.min(dim, keepdim)
-
-
-def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    return x.argmax(dim, keepdim)
-
-
-def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    return x.argmin(dim, keepdim)
-
-
-def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
-    return ops.reshape(x, shape=tuple(shape))
-
-
-def flip(x: Tensor, dims: Sequence[int]) -> Tensor:
-    return ops.flip(x, dims=tuple(dims))
-
-
-def dot(a: Tensor, b: Tensor) -> Tensor:
-    """The scalar product of two vectors."""
-    return ops.matmul(a, b)
-
-
-def norm(
-    x: Tensor, p: float | str | None = "fro", dim: int | Sequence[int] | None = None, keepdim: bool = False
-) -> Tensor:
-    return x.norm(p, dim, keepdim)
-
-
-mm = mv = bmm = ops.matmul
-
-
-def outer(a: Tensor, b: Tensor) -> Tensor:
-    """The matrix of all products of the entries of two vectors."""
-    return a.unsqueeze(1) * b
-
-
-def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
-    return bool(np.allclose(as_tensor(a).value, as_tensor(b).value, rtol, atol))
-
-
-def equal(a: Tensor, b: Tensor) -> bool:
-    """True for the same shape and the same values."""
-    return bool(np.array_equal(a.value, b.value))
+def is_tensor(x: object) -> bool:
+    return isinstance(x, Tensor)

@@ -114,6 +114,10 @@ class no_grad(_Switch):  # noqa: N801  (PyTorch's name)
     recording = False
 
 
+#: PyTorch's stricter form, whose results may never be used in a graph; here it is the same.
+inference_mode = no_grad
+
+
 class enable_grad(_Switch):  # noqa: N801  (PyTorch's name)
     """Records inside, even where an outer `no_grad()` does not."""
 

@@ -74,6 +74,7 @@ class Op:
         self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.missing = {p.name: p.default for p in parameters if p.name in self.inputs}
         self.defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.options = self.defaults.keys()
         self.strict = inspect.Parameter.empty in self.defaults.values()
         self.rules: list[Rule] = []
         self._plans: dict[tuple[bool, ...], Plan] = {}
@@ -82,7 +83,7 @@ class Op:
         return f"<operation {self.name}({', '.join((*self.inputs, *self.defaults))})>"
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
-        if len(inputs) != len(self.inputs) or options.keys() != self.defaults.keys():
+        if len(inputs) != len(self.inputs) or options.keys() != self.options:
             inputs, options = self._bind(inputs, options)
         arrays, needs = [], []
         for x in inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,27 @@ from nablab.autograd.dtypes import Array, boolean, get_default_dtype, int64
 
 if TYPE_CHECKING:
     from nablab.autograd.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class PrintOptions:
+    """Decimals; from how many numbers on only `edgeitems` at each end are shown; the width of a line; and
+    whether with exponents (None: where the range asks for it)."""
+
+    precision: int = 4
+    threshold: int = 1000
+    edgeitems: int = 3
+    linewidth: int = 80
+    sci_mode: bool | None = None
+
+
+_options = PrintOptions()
+
+
+def set_printoptions(**options: Any) -> None:
+    """Change how tensors are printed, see `PrintOptions`: `set_printoptions(precision=2, sci_mode=False)`."""
+    global _options
+    _options = replace(_options, **options)
 
 
 def show(tensor: Tensor) -> str:
@@ -34,9 +56,10 @@ def numbers(array: Array, indent: int = 0) -> str:
         array,
         separator=", ",
         prefix=" " * indent,
-        threshold=1000,
+        threshold=_options.threshold,
+        edgeitems=_options.edgeitems,
         formatter={"float_kind": _float_format(array)},
-        max_line_width=100,
+        max_line_width=_options.linewidth,
     )
 
 
@@ -45,11 +68,13 @@ def _float_format(array: Array) -> Callable[[Any], str]:
     finite = np.abs(array[np.isfinite(array)].astype(np.float64))
     known = finite[finite > 0]
     whole = bool((finite == np.rint(finite)).all())
-    pattern = "{:.0f}." if whole else "{:.4f}"
+    pattern = "{:.0f}." if whole else f"{{:.{_options.precision}f}}"
+    wide = False
     if known.size:
         small, large = known.min(), known.max()
-        if large >= 1e8 or (not whole and (small < 1e-4 or large / small > 1000)):
-            pattern = "{:.4e}"
+        wide = bool(large >= 1e8 or (not whole and (small < 1e-4 or large / small > 1000)))
+    if wide if _options.sci_mode is None else _options.sci_mode:
+        pattern = f"{{:.{_options.precision}e}}"
     shown = array if array.size <= 1000 else np.concatenate([array.ravel()[:3], array.ravel()[-3:]])
     texts = [_float_text(x, pattern) for x in shown.ravel() if np.isfinite(x)]
     width = max(map(len, texts), default=0) if array.ndim else 0

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import DTypeLike
 
 from nablab.autograd import backward as engine
 from nablab.autograd import inplace
-from nablab.autograd.dtypes import Array, DType, is_floating
+from nablab.autograd.devices import CPU, device
+from nablab.autograd.dtypes import Array, DType, get_default_dtype, is_floating
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.graph import Node, Version
 
@@ -36,8 +38,11 @@ class Variable:
 
     grad: Tensor | None
     grad_fn: Node | None
+    _seen: int  # of a view: how many recorded changes of its memory it knows
 
     def __init__(self, value: Array, requires_grad: bool = False) -> None:
+        if type(value) is not ndarray:
+            value = _numbers(value)
         self.value = value
         self.grad = None
         self.grad_fn = None
@@ -45,7 +50,6 @@ class Variable:
         self._retains_grad = False
         self._version = Version()
         self._base: Variable | None = None
-        self._seen = 0
         if requires_grad:
             self.requires_grad = True
 
@@ -64,15 +68,17 @@ class Variable:
         return self.value.ndim
 
     @property
-    def device(self) -> str:
+    def device(self) -> device:
         """Always "cpu": this engine computes with NumPy."""
-        return "cpu"
+        return CPU
 
     def dim(self) -> int:
         return self.value.ndim
 
     def numel(self) -> int:
         return self.value.size
+
+    nelement = numel
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its entry `dim`."""
@@ -180,23 +186,31 @@ class Variable:
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec and self.value.size == 1 else str(self), spec)
+        """As a number where it is one: `f"{loss:.3f}"`."""
+        return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
 
     __hash__ = object.__hash__
 
     # The graph.
 
-    def backward(self, gradient: Variable | Array | None = None, retain_graph: bool = False) -> None:
+    def backward(
+        self,
+        gradient: Variable | Array | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
         """Add to `grad` of every leaf that led here the gradient of this tensor.
 
         Args:
             gradient: the gradient of the result with respect to this tensor; 1 where it is a scalar
             retain_graph: keep what the graph saved, so that one can go backward through it again
+            create_graph: not supported: gradients have no graph of their own
 
         Raises AutogradError where nothing requires a gradient, where `gradient` is missing or has another
         shape, where the graph was freed, or where a needed value was changed in place.
         """
-        engine.backward(self, gradient, retain_graph=retain_graph)
+        engine.refuse_graph_of_gradients(create_graph)
+        engine.backward(self, gradient, retain_graph=bool(retain_graph))
 
     def _parent(self) -> Node | Variable:
         """Where the gradient of this tensor goes."""
@@ -236,3 +250,15 @@ class Variable:
     def _plain(value: Array) -> Tensor:
         """A tensor of these values, without a history."""
         raise NotImplementedError  # a metaclass for abstract classes would make each isinstance() slow
+
+
+def _numbers(data: Any) -> Array:
+    """Of lists an array of the default dtype, for `Tensor([1, 2])`; arrays of a class of their own as is."""
+    if isinstance(data, ndarray):
+        return data
+    if isinstance(data, int):
+        raise AutogradError(f"Tensor({data}) would be {data} numbers of any value: write zeros({data})")
+    try:
+        return np.array(data, get_default_dtype())
+    except (ValueError, TypeError) as error:
+        raise AutogradError(f"Tensor() cannot read these values: {error}") from error

@@ -24,6 +24,19 @@ from nablab.autograd.ops.convolution import (
     conv2d,
     max_pool2d,
 )  # fmt: skip
+from nablab.autograd.ops.elementary import (
+    acos,
+    asin,
+    atan,
+    cosh,
+    erf,
+    expm1,
+    log2,
+    log10,
+    rsqrt,
+    sinh,
+    tan,
+)  # fmt: skip
 from nablab.autograd.ops.elementwise import (
     abs,
     add,
@@ -51,8 +64,20 @@ from nablab.autograd.ops.losses import (
     l1_loss,
     mse_loss,
 )  # fmt: skip
+from nablab.autograd.ops.matrices import diag, einsum, inv, solve, tril, triu
 from nablab.autograd.ops.normalisation import standardize
 from nablab.autograd.ops.reduce import amax, amin, logsumexp, mean, norm, prod, std, sum, var
+from nablab.autograd.ops.rounding import (
+    ceil,
+    floor,
+    floor_divide,
+    fmod,
+    remainder,
+    round,
+    sign,
+    trunc,
+)  # fmt: skip
+from nablab.autograd.ops.scan import cumprod, cumsum
 from nablab.autograd.ops.shape import (
     cat,
     expand,
@@ -63,7 +88,10 @@ from nablab.autograd.ops.shape import (
     index_put,
     pad,
     permute,
+    repeat,
     reshape,
+    roll,
+    scatter,
     squeeze,
     stack,
     transpose,
@@ -71,12 +99,15 @@ from nablab.autograd.ops.shape import (
 )  # fmt: skip
 
 __all__ = [
-    "abs", "adaptive_avg_pool2d", "adaptive_max_pool2d", "add", "amax", "amin", "avg_pool2d",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cat", "clamp", "clone", "conv2d", "cos",
-    "cross_entropy", "div", "elu", "exp", "expand", "flatten", "flip", "gather", "gelu", "getitem",
-    "huber_loss", "index_put", "l1_loss", "leaky_relu", "linear", "log", "log1p", "log_softmax",
-    "logsigmoid", "logsumexp", "matmul", "max_pool2d", "maximum", "mean", "minimum", "mse_loss", "mul",
-    "neg", "nll_loss", "norm", "pad", "permute", "pow", "prelu", "prod", "reciprocal", "relu", "relu6",
-    "reshape", "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "square", "squeeze", "stack",
-    "standardize", "std", "sub", "sum", "tanh", "to_copy", "transpose", "unsqueeze", "var", "where",
+    "abs", "acos", "adaptive_avg_pool2d", "adaptive_max_pool2d", "add", "amax", "amin", "asin", "atan",
+    "avg_pool2d", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cat", "ceil", "clamp",
+    "clone", "conv2d", "cos", "cosh", "cross_entropy", "cumprod", "cumsum", "diag", "div", "einsum", "elu",
+    "erf", "exp", "expand", "expm1", "flatten", "flip", "floor", "floor_divide", "fmod", "gather", "gelu",
+    "getitem", "huber_loss", "index_put", "inv", "l1_loss", "leaky_relu", "linear", "log", "log1p", "log2",
+    "log10", "log_softmax", "logsigmoid", "logsumexp", "matmul", "max_pool2d", "maximum", "mean", "minimum",
+    "mse_loss", "mul", "neg", "nll_loss", "norm", "pad", "permute", "pow", "prelu", "prod", "reciprocal",
+    "relu", "relu6", "remainder", "repeat", "reshape", "roll", "round", "rsqrt", "scatter", "sigmoid",
+    "sign", "silu", "sin", "sinh", "softmax", "softplus", "solve", "sqrt", "square", "squeeze", "stack",
+    "standardize", "std", "sub", "sum", "tan", "tanh", "to_copy", "transpose", "tril", "triu", "trunc",
+    "unsqueeze", "var", "where",
 ]  # fmt: skip

@@ -35,14 +35,14 @@ def _count(shape: Shape, dim: Dim) -> int:
     return product([shape[axis] for axis in axes])
 
 
-def _total(x: Array) -> DType | None:
+def total_dtype(x: Array) -> DType | None:
     """The type of sums and products: as in PyTorch int64 for any integers, also for those without a sign."""
     return int64 if x.dtype.kind == "u" else None
 
 
 @op
 def sum(x: Array, *, dim: Dim = None, keepdim: bool = False) -> Array:
-    return x.sum(_axes(dim), dtype=_total(x), keepdims=keepdim)
+    return x.sum(_axes(dim), dtype=total_dtype(x), keepdims=keepdim)
 
 
 @vjp(sum)
@@ -51,12 +51,16 @@ def _(g: Array, x_shape: Shape, dim: Dim, keepdim: bool) -> Array:
     return np.broadcast_to(_restore(g, dim, keepdim), x_shape)
 
 
-@op
-def mean(x: Array, *, dim: Dim = None, keepdim: bool = False) -> Array:
+def _fractions(name: str, x: Array) -> None:
     if x.dtype.kind != "f":
         raise AutogradError(
-            f"mean() needs a floating dtype, this tensor is {x.dtype}; convert it with .float()"
+            f"{name}() needs a floating dtype, this tensor is {x.dtype}; convert it with .float()"
         )
+
+
+@op
+def mean(x: Array, *, dim: Dim = None, keepdim: bool = False) -> Array:
+    _fractions("mean", x)
     return x.mean(_axes(dim), keepdims=keepdim)
 
 
@@ -72,6 +76,7 @@ def _deviation(x: Array, dim: Dim) -> Array:
 
 @op
 def var(x: Array, *, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Array:
+    _fractions("var", x)
     return x.var(_axes(dim), ddof=correction, keepdims=keepdim)
 
 
@@ -83,6 +88,7 @@ def _(g: Array, x: Array, dim: Dim, correction: int, keepdim: bool) -> Array:
 
 @op
 def std(x: Array, *, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Array:
+    _fractions("std", x)
     return x.std(_axes(dim), ddof=correction, keepdims=keepdim)
 
 
@@ -136,7 +142,7 @@ def _(g: Array, x: Array, out: Array, dim: Dim, keepdim: bool) -> Array:
 
 @op
 def prod(x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
-    return x.prod(dim, dtype=_total(x), keepdims=keepdim)
+    return x.prod(dim, dtype=total_dtype(x), keepdims=keepdim)
 
 
 @vjp(prod)

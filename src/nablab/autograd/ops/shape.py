@@ -93,6 +93,33 @@ def _(g: Array, dims: Shape) -> Array:
     return np.flip(g, dims)
 
 
+@op
+def roll(x: Array, *, shifts: int | Shape, dims: int | Shape | None = None) -> Array:
+    return np.roll(x, shifts, dims)
+
+
+@vjp(roll)
+def _(g: Array, shifts: int | Shape, dims: int | Shape | None) -> Array:
+    return np.roll(g, np.negative(shifts), dims)
+
+
+@op
+def repeat(x: Array, *, repeats: Shape) -> Array:
+    if len(repeats) < x.ndim:
+        raise AutogradError(
+            f"repeat takes a number for each dimension: {len(repeats)} for shape {x.shape} are too few"
+        )
+    return np.tile(x, repeats)
+
+
+@vjp(repeat)
+def _(g: Array, x_shape: Shape, repeats: Shape) -> Array:
+    """The sum over all copies"""
+    sizes = (1,) * (len(repeats) - len(x_shape)) + x_shape
+    copies = g.reshape([n for pair in zip(repeats, sizes, strict=True) for n in pair])
+    return copies.sum(tuple(range(0, copies.ndim, 2))).reshape(x_shape)
+
+
 def _is_basic(key: Any) -> bool:
     """True for an index of numbers and slices, in which no element can occur twice."""
     parts = key if isinstance(key, tuple) else (key,)
@@ -145,8 +172,21 @@ def _places(index: Array, dim: int) -> tuple[Array, ...]:
     return tuple(grid)
 
 
+def _check_index(name: str, shape: Shape, index: Array, dim: int) -> None:
+    if index.ndim != len(shape):
+        raise AutogradError(
+            f"{name}: an index of shape {index.shape} for shape {shape}: it must have as many dimensions; "
+            "unsqueeze(1) makes a column of a vector"
+        )
+    n = shape[dim]
+    wrong = index[(index < 0) | (index >= n)]
+    if wrong.size:
+        raise AutogradError(f"{name}: index {wrong[0]} along dimension {dim}, which has 0 to {n - 1}")
+
+
 @op
 def gather(x: Array, index: Array, *, dim: int) -> Array:
+    _check_index("gather", x.shape, index, dim)
     return x[_places(index, dim)]
 
 
@@ -155,6 +195,27 @@ def _(g: Array, x_shape: Shape, index: Array, dim: int) -> Array:
     result = np.zeros(x_shape, g.dtype)
     np.add.at(result, _places(index, dim), g)
     return result
+
+
+@op
+def scatter(x: Array, index: Array, values: Array, *, dim: int) -> Array:
+    """out[index[i][j]][j] = values[i][j] for dim 0, elsewhere x; the reverse of gather."""
+    _check_index("scatter", x.shape, index, dim)
+    result = x.copy()
+    result[_places(index, dim)] = values
+    return result
+
+
+@vjp(scatter, "x")
+def _(g: Array, index: Array, dim: int) -> Array:
+    rest = g.copy()
+    rest[_places(index, dim)] = 0
+    return rest
+
+
+@vjp(scatter, "values")
+def _(g: Array, index: Array, dim: int) -> Array:
+    return g[_places(index, dim)]
 
 
 @op
