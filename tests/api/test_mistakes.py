@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -51,6 +53,12 @@ ARRAY = np.zeros((3, 4))
         (lambda: nablab.plan("mlp", "digits", fractions=[float("nan")]), "fraction nan must be"),
         (lambda: nablab.plan("mlp", "digits", seeds=True), "seed True must be"),
         (lambda: nablab.plan("mlp", "digits", seeds=[0, 0]), "0, 0: one comes twice"),
+        (
+            lambda: nablab.plan("mlp", "digits", seeds=[2**32]),
+            "seed must be from 0 to 4294967295, not 4294967296",
+        ),
+        (lambda: nablab.plan("mlp", "digits", seed=2**32 - 1, seeds=2), "seed must be from 0 to 4294967295"),
+        (lambda: nablab.plan("mlp", "digits", split_seed=2**32), "split_seed must be from 0 to 4294967295"),
         (lambda: nablab.plan("mlp", "digits", test_fraction=True), "test_fraction must be a number"),
         (lambda: nablab.plan("mlp", "digits", resample="no"), "resample must be True or False, not 'no'"),
         (lambda: nablab.plan("mlp", "digits", recipe="fast"), "recipe must be a nablab.Recipe.*as preset"),
@@ -97,6 +105,14 @@ def test_runs_and_data_of_other_kinds_are_refused(digits_results: Path) -> None:
         nablab.export(run, format="safetensors", dataset=5)
     with pytest.raises(UserError, match="given as int; give what nablab"):
         nablab.resume(digits_results, dataset=5)
+
+
+def test_on_windows_the_library_says_where_it_runs() -> None:
+    on_windows = "import sys; sys.modules['fcntl'] = None; import nablab; nablab.compare('mlp', 'digits')"
+    done = subprocess.run([sys.executable, "-c", on_windows], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith(
+        "UserError: nablab runs on Linux and macOS; on Windows, install and run it inside of WSL"
+    )
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

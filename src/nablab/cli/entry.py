@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from nablab import __version__
 from nablab.errors import NablabError
+from nablab.runs.system import NOT_ON_WINDOWS
 
 INTERRUPTED = 130
 
@@ -120,7 +121,7 @@ def main(words: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     _prepare_streams()
     if sys.platform == "win32":  # what holds folders and watches processes is not there
-        return _fail("nablab runs on Linux and macOS; on Windows, install and run it inside of WSL", 2)
+        return _fail(NOT_ON_WINDOWS, 2)
     try:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()

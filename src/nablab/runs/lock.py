@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nablab.errors import CannotWrite, UserError
+from nablab.runs.system import NOT_ON_WINDOWS
+
+try:
+    import fcntl
+except ImportError:
+    raise UserError(NOT_ON_WINDOWS) from None
 
 LOCK_FILE = ".lock"
 

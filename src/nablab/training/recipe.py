@@ -70,7 +70,7 @@ class Recipe:
             the best epoch are kept.
         validation: the share of training images held out, 1/k for a whole k (0.1: every tenth); 0 is none.
         split_seed: draws the order that fractions and validation are cut from.
-        seed: draws initial weights, order, augmentation and dropout.
+        seed: draws initial weights, order, augmentation and dropout; like `split_seed` below 2^32.
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: of training: `float32`, `bfloat16` (autocast), or `auto`: bfloat16 where the processor or
             accelerator multiplies in it, which is up to twice as fast; the plan decides, which then writes

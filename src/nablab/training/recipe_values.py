@@ -29,9 +29,13 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "device": get_args(DeviceName),
 }
 _AT_LEAST_ONE = ("epochs", "batch_size", "step_size", "plateau_patience", "evaluate_every", "train_sample")
-_NOT_NEGATIVE = ("weight_decay", "l1", "clip_norm", "early_stopping", "split_seed", "seed", "threads")
+_NOT_NEGATIVE = ("weight_decay", "l1", "clip_norm", "early_stopping", "threads")
+_SEEDS = ("split_seed", "seed")
 _BELOW_ONE = ("momentum", "beta1", "beta2", "label_smoothing", "ema_decay")
 _INSIDE_ONE = ("gamma", "warmup")
+
+#: What NumPy's older generators take, and so scikit-learn.
+LARGEST_SEED = 2**32 - 1
 
 #: What each annotation of a recipe's field stands for; any other is a text.
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
@@ -90,6 +94,7 @@ def _check_type(name: str, value: object, annotation: str) -> None:
 def _check_ranges(values: Mapping[str, Any]) -> None:
     ranges = [(name, values[name] >= 1, "a whole number from 1") for name in _AT_LEAST_ONE]
     ranges += [(name, values[name] >= 0, "0 or more") for name in _NOT_NEGATIVE]
+    ranges += [(name, 0 <= values[name] <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}") for name in _SEEDS]
     ranges += [(name, 0 <= values[name] < 1, "from 0 to below 1") for name in _BELOW_ONE]
     ranges += [(name, 0 < values[name] < 1, "between 0 and 1") for name in _INSIDE_ONE]
     ranges.append(("lr", values["lr"] > 0, "a positive number"))
