@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import nablab
+from nablab import autograd
 from nablab.byhand import MLP
 from nablab.cli import main
 from nablab.errors import UserError
@@ -263,3 +264,21 @@ def test_a_module_of_our_engine() -> None:
 def test_a_function_of_something_else_is_refused() -> None:
     with pytest.raises(nablab.UserError, match="must return a tensor"):
         nablab.gradcheck(lambda a: 3, params=[np.ones(2)])
+
+
+@pytest.mark.parametrize("engine", [torch.nn, autograd.nn])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_whole_numbers_stay_whole_for_an_embedding(engine: Any, share: float) -> None:
+    class Words(engine.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.scores = engine.Embedding(5, 3), engine.Linear(6, 4)
+
+        def forward(self, x: Any) -> Any:
+            seen = self.words(x).flatten(1)
+            return self.scores((1 - share) * seen + share * seen.detach())
+
+    x, y = np.array([[0, 1], [2, 3], [4, 4]], np.int32), np.array([0, 1, 3])
+    verdict = nablab.gradcheck(Words(), x=x, y=y)
+    assert verdict["scores.weight"].right
+    assert verdict["words.weight"].right == (share == 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -188,13 +189,26 @@ def _or_zeros(gradient: Any, parameter: Any) -> Array:
     return np.zeros(tuple(parameter.shape)) if gradient is None else np.array(gradient.numpy())
 
 
+def _as_taken(measure: Callable[[Array], float], x: Array) -> Array:
+    """The inputs in float64; whole numbers as such where only those are taken, as by an embedding."""
+    numbers = x.astype(np.float64)
+    if not np.issubdtype(x.dtype, np.integer):
+        return numbers
+    for taken in (numbers, x.astype(np.int64)):
+        with suppress(Exception):  # of the user's code, where neither is taken: then the court tells it
+            measure(taken)
+            return taken
+    return numbers
+
+
 def _hold(
     value: Function, gradient: Function, params: dict[str, Array], x: Any, y: Any, seed: int
 ) -> CourtReport:
     """The court, looking at as many entries as the time allows."""
     if not params:
         raise UserError("it has no parameters: there is no gradient to check")
-    x, y = np.asarray(x, np.float64), np.asarray(y)
+    y = np.asarray(y)
+    x = _as_taken(lambda x: value(params, x, y), np.asarray(x))
     value(params, x, y)
     begun = time.perf_counter()
     value(params, x, y)
