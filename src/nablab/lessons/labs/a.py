@@ -12,7 +12,7 @@
 #
 # Reading takes about two hours; the quick mode computes for a minute, on the tenth of Fashion-MNIST that
 # ships with nablab, and its networks are barely trained: it shows *how*, not *how well*. The full mode
-# (`NABLAB_LAB=full`) takes all 60,000 images, eight epochs and two seeds, which is some hours on two cores.
+# (`NABLAB_LAB=full`) takes all 60,000 images, eight epochs and two seeds: most of an hour on two cores.
 # Trainings are kept in the folder `lab-a` beside the notebook, or in the one that `NABLAB_LAB_RESULTS`
 # names: what is there is read, and not trained again.
 #
@@ -565,10 +565,10 @@ def compared(name, models, **how):
     """Train and compare into `RESULTS/name`, or read what an earlier run of this lab left there."""
     folder = RESULTS / name
     if (folder / "plan.json").exists():
-        return nablab.resume(folder, progress=False)
+        return nablab.resume(folder, progress=lab.full)
     how = {"preset": "handout", "test_fraction": 0.1 if lab.quick else 1.0, **how}
     pace = {"jobs": 1, "threads": 1} if lab.quick else {"jobs": "auto"}
-    return nablab.compare(models, data, out=folder, progress=False, **pace, **how)
+    return nablab.compare(models, data, out=folder, progress=lab.full, **pace, **how)
 
 
 BOARD = ["svc", "random_forest", "mlp_classifier", "knn", "linear_svc"]
@@ -733,6 +733,7 @@ WAYS = {
 def trained_with(name, model="mlp", fraction=0.01, epochs=40, **recipe):
     folder = RESULTS / "regularised" / name.replace(" ", "-")
     if (folder / "plan.json").exists():
+        nablab.resume(folder, progress=False)
         return nablab.TrainedRun(next((folder / "runs").iterdir()))
     return nablab.train(
         model, data, fraction=fraction, epochs=epochs, lr=3e-3, preset="handout", test_fraction=0.1,
