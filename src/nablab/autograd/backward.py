@@ -15,6 +15,7 @@ import numpy as np
 
 from nablab.autograd.dtypes import Array
 from nablab.autograd.errors import AutogradError
+from nablab.autograd.gradient_hooks import of_leaves
 from nablab.autograd.graph import Node, Rule
 from nablab.autograd.parallel import get_num_threads, later
 
@@ -83,8 +84,18 @@ def walk(
         yield node, g, sent, False
     for node, g, promise in promised:
         deliver(node, g, promise())
+    if of_leaves:
+        fresh.difference_update(_call_hooks(leaves, arrived))
     for leaf in leaves:
         yield leaf, arrived[leaf], (), leaf in fresh
+
+
+def _call_hooks(leaves: list[Variable], arrived: dict[Node | Variable, Array]) -> list[Variable]:
+    """Let the hooks of leaves change what has arrived; the leaves whose hooks may have kept what they saw."""
+    hooked = [leaf for leaf in leaves if id(leaf) in of_leaves]
+    for leaf in hooked:
+        arrived[leaf] = of_leaves[id(leaf)].apply(arrived[leaf])
+    return hooked
 
 
 def _left_to_others(node: Node, g: Array, more: bool) -> list[Rule]:

@@ -29,7 +29,9 @@ Parent: TypeAlias = "Node | Variable | None"
 #: Every operation by its name; `op.py` fills it, `Tensor`'s methods look it up.
 OPS: dict[str, Callable[..., Tensor]] = {}
 
-_numbers = count()
+_numbers = count(
+    step=2
+)  # what is between is for nodes that are put behind others later: see gradient_hooks.py
 
 
 class Version:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
@@ -10,7 +11,7 @@ from numpy import ndarray
 from numpy.typing import DTypeLike
 
 from nablab.autograd import backward as engine
-from nablab.autograd import inplace
+from nablab.autograd import gradient_hooks, inplace
 from nablab.autograd.devices import CPU, device
 from nablab.autograd.dtypes import Array, DType, get_default_dtype, is_floating
 from nablab.autograd.errors import AutogradError
@@ -120,6 +121,17 @@ class Variable:
         if not self._requires_grad:
             raise AutogradError("retain_grad() on a tensor that does not require a gradient")
         self._retains_grad = self.grad_fn is not None
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> gradient_hooks.RemovableHandle:
+        """Call `hook` with each gradient of this tensor that arrives; what it returns takes its place.
+
+        Raises AutogradError where the tensor does not require a gradient.
+        """
+        if not self.requires_grad:
+            raise AutogradError("register_hook() on a tensor that does not require a gradient: none arrives")
+        hooks = gradient_hooks.hooks_of(self)
+        hooks.functions.append(hook)
+        return gradient_hooks.RemovableHandle(hooks, hook)
 
     @property
     def retains_grad(self) -> bool:

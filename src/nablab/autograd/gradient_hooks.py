@@ -1,0 +1,82 @@
+"""Functions that are called with a gradient on its way through a tensor: `Tensor.register_hook`.
+
+A tensor without hooks takes no part in this. On the result of an operation, hooks become a node of their own
+in front of the one that made it; those on leaves are found in a table at the end of a walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+from nablab.autograd.dtypes import Array
+from nablab.autograd.errors import AutogradError
+from nablab.autograd.graph import Node, Rule
+
+if TYPE_CHECKING:
+    from nablab.autograd.variable import Variable
+
+#: From the gradient to another in its place, or to None where it stays.
+Hook = Callable[[Any], Any]
+
+
+class Hooks:
+    """Those of one tensor, called in the order in which they were registered."""
+
+    def __init__(self, wrap: Callable[[Array], Variable]) -> None:
+        self.functions: list[Hook] = []
+        self._wrap = wrap
+
+    def apply(self, g: Array) -> Array:
+        """what the hooks make of g"""
+        for function in list(self.functions):
+            result = function(self._wrap(g))
+            if result is None:
+                continue
+            if result.shape != g.shape:
+                raise AutogradError(
+                    f"a hook made a gradient of shape {result.shape} of one of shape {g.shape}"
+                )
+            g = result.value
+        return g
+
+
+class RemovableHandle:
+    """What `register_hook` returns."""
+
+    def __init__(self, hooks: Hooks, hook: Hook) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Call the hook no more. A second time does nothing."""
+        if self._hook in self._hooks.functions:
+            self._hooks.functions.remove(self._hook)
+
+
+#: The hooks of leaves, by the identity of the leaf.
+of_leaves: dict[int, Hooks] = {}
+
+
+def hooks_of(tensor: Variable) -> Hooks:
+    """Where the hooks of a tensor that requires gradients are, or now can be, registered."""
+    place = tensor._parent()
+    if isinstance(place, Node):
+        return _of_node(place, tensor)
+    if id(place) not in of_leaves:
+        of_leaves[id(place)] = Hooks(tensor._plain)
+        finalize(place, of_leaves.pop, id(place), None)
+    return of_leaves[id(place)]
+
+
+def _of_node(node: Node, tensor: Variable) -> Hooks:
+    """The node stays, for all that was computed from it already, and what it did another does behind it."""
+    known = getattr(node.rules[0].function, "__self__", None)
+    if isinstance(known, Hooks):
+        return known
+    behind = Node(node.operation, node.rules, node.parents, node.forms, node.saved or {}, node.checks)
+    behind.saved, behind.number, behind.output = node.saved, node.number - 1, node.output
+    hooks = Hooks(tensor._plain)
+    node.operation, node.rules, node.parents = "hook", (Rule(hooks.apply, (), (0,), False),), (behind,)
+    node.forms, node.saved, node.checks, node.output = ((tensor.shape, tensor.dtype),), {}, [], None
+    return hooks
