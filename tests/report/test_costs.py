@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -60,6 +61,26 @@ def test_conventions_stand_with_every_table(view: ComparisonView, where: str) ->
 def test_only_networks_need_no_other_convention(factory: ModuleType, tmp_path: Path) -> None:
     one = comparison_view(load_results(factory.write_comparison(tmp_path / "results", [factory.BIG])))
     assert len(one.conventions) == 1
+
+
+def test_a_row_of_the_csv_has_the_costs_at_its_own_fraction(factory: ModuleType, tmp_path: Path) -> None:
+    """Neighbours keep what they are trained on: a tenth of the images, a tenth of the work."""
+    for fraction, kept in ((0.01, 540), (0.1, 5_400)):
+        size = {
+            "parameters": 144 * kept,
+            "macs": 144 * kept,
+            "counted": f"{kept:,} stored images x 144 features",
+        }
+        factory.write_comparison(tmp_path, [replace(factory.NEAREST, **size)], fractions=(fraction,))
+    view = comparison_view(load_results(tmp_path))
+    small, large = csv.DictReader(io.StringIO(to_csv(view)))
+    for row, kept in ((small, 540), (large, 5_400)):
+        assert [row[name] for name in ("parameters", "macs", "flops")] == [
+            str(144 * kept), str(144 * kept), str(2 * 144 * kept)
+        ]  # fmt: skip
+        assert row["counted"].startswith(f"{kept:,} stored")
+        assert row["size_bytes"] == str(4 * 144 * kept)
+    assert view.rows[0].parameters == 144 * 5_400
 
 
 def test_every_count_says_what_it_was(view: ComparisonView) -> None:

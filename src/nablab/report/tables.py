@@ -12,8 +12,13 @@ from nablab.report.columns import best_rows, columns, explanation
 from nablab.report.view_types import CellView, ComparisonView, RowView
 
 #: The columns that describe a model, then those that describe it at a fraction; names of view fields.
-_OF_ROW = ("label", "kind", "detail", "parameters", "macs", "flops", "counted", "size_bytes")
+_OF_ROW = ("label", "kind", "detail")
 _OF_CELL = (
+    "parameters",
+    "macs",
+    "flops",
+    "counted",
+    "size_bytes",
     "fraction",
     "n_train",
     "n",

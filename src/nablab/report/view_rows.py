@@ -31,8 +31,7 @@ def _standing(row: RowView) -> tuple[float, ...]:
 def _row(results: Results, label: str) -> RowView:
     runs = results.of(label)
     finished = results.done(label)
-    # The largest fraction speaks for the model: neighbours grow with the images they keep.
-    record = (finished or runs)[-1].record
+    record = (finished or runs)[-1].record  # the largest fraction speaks for the model
     return RowView(
         label=label,
         detail=record.model.detail,
@@ -40,8 +39,8 @@ def _row(results: Results, label: str) -> RowView:
         parameters=record.model.parameters,
         macs=record.model.macs,
         flops=record.model.flops,
-        size_bytes=record.totals.size_bytes if record.totals else None,
         counted=record.model.counted,
+        size_bytes=record.totals.size_bytes if record.totals else None,
         cells=tuple(_cell(results, label, fraction) for fraction in results.fractions),
     )
 
@@ -52,10 +51,16 @@ def _cell(results: Results, label: str, fraction: float) -> CellView | None:
         return None
     totals = [run.record.totals for run in done if run.record.totals is not None]
     accuracies = tuple(one.test_accuracy for one in totals)
-    model = planned[0].record.model
+    record = (done or planned)[-1].record
+    model = record.model
     return CellView(
         fraction=fraction,
-        n_train=planned[0].record.data.n_train,
+        n_train=record.data.n_train,
+        parameters=model.parameters,
+        macs=model.macs,
+        flops=model.flops,
+        counted=model.counted,
+        size_bytes=record.totals.size_bytes if record.totals else None,
         n=len(done),
         failed=sum(run.record.status in ("failed", "interrupted") for run in planned),
         accuracy=mean(accuracies),

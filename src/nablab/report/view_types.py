@@ -27,6 +27,11 @@ class CellView:
 
     fraction: float
     n_train: int  #: images trained on
+    parameters: int | None  #: these and the next four of one run: neighbours grow with the images they keep
+    macs: int | None
+    flops: int | None
+    counted: str  #: how an estimator's MACs come about, in words; empty for networks
+    size_bytes: int | None  #: of the stored weights
     n: int  #: finished runs (seeds)
     failed: int  #: runs that did not finish
     accuracy: float | None  #: mean over seeds; None when no run finished
@@ -53,12 +58,12 @@ class RowView:
     label: str
     detail: str  #: the layer string, or an estimator's settings
     kind: str  #: `network`, `module` or `estimator`
-    parameters: int | None
+    parameters: int | None  #: these and the next four are those of `main`
     macs: int | None
     flops: int | None
-    size_bytes: int | None  #: of the stored weights
+    counted: str
+    size_bytes: int | None
     cells: tuple[CellView | None, ...]  #: None where nothing was planned
-    counted: str = ""  #: how an estimator's MACs come about, in words; empty for networks
 
     @property
     def main(self) -> CellView | None:

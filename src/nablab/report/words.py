@@ -98,10 +98,10 @@ def bytes_(value: int | None) -> str:
 
 def times(ratio: float) -> str:
     """
-    >>> times(3.94), times(41.2)
-    ('3.9', '41')
+    >>> times(3.94), times(41.2), times(3666.4)
+    ('3.9', '41', '3,666')
     """
-    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
 
 
 def unbroken(text: str) -> str:
