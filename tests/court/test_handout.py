@@ -88,7 +88,7 @@ def test_a_right_pair_is_right(make: Any) -> None:
     assert report.right, str(report)
 
 
-@pytest.mark.parametrize("make", [rows, columns_of_weights])
+@pytest.mark.parametrize("make", [rows, columns_of_weights, samples_as_columns])
 def test_the_published_mistake_is_named(make: Any) -> None:
     report = check_handout(*make(hand_out_slope))
     assert {finding.name for finding in report.wrong} == {"W1", "b1"}

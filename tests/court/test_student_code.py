@@ -330,3 +330,75 @@ def test_a_loss_too_coarse_to_show_a_gradient_accuses_nobody() -> None:
     assert report.single
     wrong = gradcheck(coarse, single(lambda p, x, y: {n: 1e4 + 0 * v for n, v in p.items()}), small, X, Y)
     assert len(wrong.wrong) == len(PARAMS)
+
+
+def test_what_the_functions_print_is_shown_once_and_not_as_a_result(capsys: Any) -> None:
+    def said(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def saying(p: Any, x: Any, y: Any) -> Any:
+            print(name)
+            return function(p, x, y)
+
+        return saying
+
+    assert gradcheck(said("loss", loss), said("gradient", gradient), PARAMS, X, Y).right
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "loss\ngradient\n"
+
+
+COLUMNS = {name: (value.T if value.ndim > 1 else value[:, None]).copy() for name, value in PARAMS.items()}
+
+
+def in_columns(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same network with samples as columns: x (D, N), one-hot labels (K, N), biases (H, 1)."""
+
+    def computed(p: Any, x: Any, y: Any) -> Any:
+        rows = {name: value.T if name[0] == "W" else value[:, 0] for name, value in p.items()}
+        result = function(rows, x.T, y.argmax(0))
+        if not isinstance(result, dict):
+            return result
+        return {name: g.T if name[0] == "W" else g[:, None] for name, g in result.items()}
+
+    return computed
+
+
+@pytest.mark.parametrize(
+    ("mistake", "where", "said"),
+    [
+        ("labels not subtracted", "b3", "begins as p: the labels are not subtracted"),
+        ("before the activation", "W3", "times what W2 gives, before its activation"),
+        ("no mask", "W1", "activation after W1 is left out"),
+        ("all rows of each label", "b3", "for each sample alone it is right"),
+    ],
+)
+def test_samples_as_columns(mistake: str, where: str, said: str) -> None:
+    x, y = X.T.copy(), np.eye(K)[Y].T.copy()
+    assert gradcheck(in_columns(loss), in_columns(gradient), COLUMNS, x, y).right
+    wrong = in_columns(lambda p, x, y: gradient(p, x, y, mistake))
+    report = gradcheck(in_columns(loss), wrong, COLUMNS, x, y)
+    assert said in report[where].text, str(report)
+
+
+def test_a_bias_of_columns_that_is_not_summed() -> None:
+    x, y = X.T.copy(), np.eye(K)[Y].T.copy()
+    right = in_columns(gradient)(COLUMNS, x, y)["b2"]
+    for bias, said in (
+        (np.tile(right / N, (1, N)), "it is not summed over the samples: its shape is (6, 20)"),
+        (np.zeros((1, N)), "summed over the units, not over the samples; those are axis 1"),
+        (right.sum(), "sum over the samples only, with axis=1"),
+    ):
+        given = {**in_columns(gradient)(COLUMNS, x, y), "b2": bias}
+        report = gradcheck(in_columns(loss), lambda p, x, y, given=given: given, COLUMNS, x, y)
+        assert said in report["b2"].text
+
+
+def test_biases_as_rows_are_biases() -> None:
+    def as_rows(p: Any, x: Any, y: Any) -> Any:
+        g = gradient({n: v.reshape(SHAPES[n]) for n, v in p.items()}, x, y, "mask of the error")
+        return {name: g[name].reshape(p[name].shape) for name in p}
+
+    def of_rows(p: Any, x: Any, y: Any) -> Any:
+        return loss({n: v.reshape(SHAPES[n]) for n, v in p.items()}, x, y)
+
+    rows = {name: np.atleast_2d(value) for name, value in PARAMS.items()}
+    assert "the mask (g > 0)" in gradcheck(of_rows, as_rows, rows, X, Y)["b1"].text

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from nablab.court.calls import Array
 from nablab.court.differences import Precision
 from nablab.court.evidence import Evidence
 from nablab.court.layers import Layers, find_layers
-from nablab.court.problem import Array, Problem
+from nablab.court.problem import Problem
 
 #: What is claimed for samples, one by one.
 Claims = tuple[dict[str, Array], ...]

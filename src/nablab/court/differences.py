@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nablab.court.problem import Array, Problem
+from nablab.court.calls import Array
+from nablab.court.problem import Problem
 
 #: The loss along a line: a function of how far to go from the point.
 Line = Callable[[float], float]

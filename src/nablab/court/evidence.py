@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nablab.court.calls import Array
 from nablab.court.differences import (
     Line,
     Precision,
@@ -15,7 +16,7 @@ from nablab.court.differences import (
     entry_line,
     slope,
 )
-from nablab.court.problem import Array, Problem
+from nablab.court.problem import Problem
 
 #: Random directions that large parameters are also tried along, all entries at once.
 DIRECTIONS = 4

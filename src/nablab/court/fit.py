@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nablab.court.problem import Array
+from nablab.court.calls import Array
+from nablab.court.problem import Problem
 from nablab.court.report import Cause
 
 
@@ -26,7 +28,7 @@ class Fitted:
     single: bool = False
 
 
-def fit(claims: dict[str, Any], name: str, shape: tuple[int, ...], samples: int | None) -> Fitted:
+def fit(claims: dict[str, Any], name: str, shape: tuple[int, ...], problem: Problem) -> Fitted:
     """The claim for one parameter."""
     if name not in claims or claims[name].dtype == object:
         return Fitted(None, Cause("missing", "the gradient has nothing for it" + _called(claims, name)))
@@ -39,9 +41,9 @@ def fit(claims: dict[str, Any], name: str, shape: tuple[int, ...], samples: int 
     if not np.isfinite(given).all():
         count = int((~np.isfinite(given)).sum())
         return Fitted(None, Cause("not finite", f"{count} of {given.size} entries are not finite numbers"))
-    values, how = _in_shape(given, shape, samples)
+    values, how = _in_shape(given, shape, problem)
     if values is None:
-        return Fitted(None, Cause("shape", _shapes(given, shape) + _why(given.shape, shape, samples)))
+        return Fitted(None, Cause("shape", _shapes(given, shape) + _why(given.shape, shape, problem)))
     fault = None
     if how:
         code = "transposed" if how.startswith("it is the transpose") else "shape"
@@ -59,29 +61,45 @@ def _called(claims: dict[str, Any], name: str) -> str:
     return f"; if {similar[0]} is meant for it, call it {name}" if len(similar) == 1 else ""
 
 
-def _why(given: tuple[int, ...], shape: tuple[int, ...], samples: int | None) -> str:
+def _why(given: tuple[int, ...], shape: tuple[int, ...], problem: Problem) -> str:
     """How such a shape comes about, where that can be told."""
-    if samples and shape[1:] == (1,) and given == (shape[0], samples):
-        return f": (N, 1) and (N,) of the {samples} samples were broadcast to (N, N)"
-    if len(shape) == 1 and shape != (1,):
-        if given == ():
-            return ": it is summed over the units, too; sum over the samples only, with axis=0"
-        if given == (samples,):
-            return ": it is summed over the units, not over the samples; those are axis 0"
+    N, axis = problem.samples, int(problem.columns)
+    if N and shape[1:] == (1,) and given == (shape[0], N):
+        return f": (N, 1) and (N,) of the {N} samples were broadcast to (N, N)"
+    if max(shape, default=0) < 2 or len(shape) != 1 + axis * (len(shape) - 1):
+        return ""
+    if given == ():
+        return f": it is summed over the units, too; sum over the samples only, with axis={axis}"
+    if N and math.prod(given) == N:
+        return f": it is summed over the units, not over the samples; those are axis {axis}"
     return ""
 
 
-def _in_shape(given: Array, shape: tuple[int, ...], samples: int | None) -> tuple[Array | None, str]:
+def _in_shape(given: Array, shape: tuple[int, ...], problem: Problem) -> tuple[Array | None, str]:
     """The values in that shape, and what is to be said of it."""
     if given.shape == shape:
         return given, ""
     if len(shape) == 2 and given.shape == shape[::-1] and min(shape) > 1:
         return given.T, "it is the transpose of the right gradient"
-    if given.size == int(np.prod(shape)) and tuple(n for n in given.shape if n > 1) == tuple(
+    if given.size == math.prod(shape) and tuple(n for n in given.shape if n > 1) == tuple(
         n for n in shape if n > 1
     ):
         return given.reshape(shape), "the values are right, axes of length 1 are not"
-    as_row = samples and shape[:1] == (1,) and given.shape == (samples, *shape[1:])
-    if samples and (as_row or given.shape == (samples, *shape)):
-        return given.sum(axis=0).reshape(shape), "it is not summed over the samples"
+    axis = _axis_of_samples(given.shape, shape, problem)
+    if axis is not None:
+        return given.sum(axis=axis).reshape(shape), "it is not summed over the samples"
     return None, ""
+
+
+def _axis_of_samples(given: tuple[int, ...], shape: tuple[int, ...], problem: Problem) -> int | None:
+    """Which axis of a claim still counts the samples, where the others are those of the parameter."""
+    N = problem.samples
+    if N is None:
+        return None
+    if problem.columns:
+        return (
+            1
+            if given in ((*shape, N), (*shape[:-1], N)) and len(given) == 2 and shape[1:] in ((), (1,))
+            else None
+        )
+    return 0 if given == (N, *shape) or (shape[:1] == (1,) and given == (N, *shape[1:])) else None

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
 import itertools
 import textwrap
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from nablab.court.problem import Array
+from nablab.court.calls import Array
 from nablab.court.report import CourtReport
 from nablab.court.trial import gradcheck
 from nablab.errors import UserError
@@ -99,7 +101,9 @@ def check_handout(
     losses = {"": loss} if loss is not None else _CROSS_ENTROPIES
     reports = []
     for note, chosen in losses.items():
-        for reading in _readings(forward, backward, seed):
+        with redirect_stdout(io.StringIO()):
+            readings = _readings(forward, backward, seed)
+        for reading in readings:
             value, gradient = _functions(forward, backward, chosen, reading)
             params, x, y = _problem(reading.layout, seed)
             report = gradcheck(value, gradient, params, x, y, seed=seed)

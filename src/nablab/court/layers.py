@@ -13,12 +13,14 @@ division of what is *claimed* gives the derivative that the claim was made with.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from nablab.court.calls import Array
 from nablab.court.differences import Precision, careful_slope, entry_line
-from nablab.court.problem import Array, Params, Problem
+from nablab.court.problem import Params, Problem
 from nablab.errors import UserError
 
 #: Samples that are looked at one by one, units of all layers together, and entries of the first weights.
@@ -96,7 +98,9 @@ def find_layers(problem: Problem, precision: Precision) -> Layers | None:
 
 def _chains(params: Params, features: int) -> list[tuple[Layer, ...]]:
     """Readings of the parameters as layers: in their order, sizes fitting; square weights both ways."""
-    weights = [name for name, p in params.items() if np.squeeze(p).ndim == 2 or p.ndim == 2]
+    weights = [
+        name for name, p in params.items() if 2 in (p.ndim, np.squeeze(p).ndim) and not _is_bias(name, p)
+    ]
     vectors = [name for name in params if name not in weights]
     readings: list[tuple[tuple[Layer, ...], int, tuple[str, ...]]] = [((), features, tuple(vectors))]
     for weight in weights:
@@ -119,6 +123,11 @@ def _chains(params: Params, features: int) -> list[tuple[Layer, ...]]:
                 if params[weight].size == width and params[bias].size == 1:
                     finished.append((*chain, Layer(weight, bias, False)))
     return finished
+
+
+def _is_bias(name: str, p: Array) -> bool:
+    """A row or column whose name begins like that of a bias: the weights of one unit are one, too."""
+    return np.squeeze(p).ndim < 2 and re.match(r"b\d*$|bias", name, re.IGNORECASE) is not None
 
 
 def _bias_of(weight: str, outputs: int, left: tuple[str, ...], params: Params) -> str | None:
@@ -204,12 +213,26 @@ def _penalty_if_linear(
 def _received(
     one: Problem, layer: Layer, error: Array, penalty: float, width: int, precision: Precision
 ) -> Array | None:
-    """The activations that come into a hidden layer: dL/dW_jk / dL/db_k, by the k with the largest error."""
-    k = int(np.argmax(np.abs(error)))
-    if abs(error[k]) < 1e3 * precision.noise / precision.step:
+    """The activations that come into a hidden layer: dL/dW_jk / dL/db_k, by the k with the largest error.
+
+    None where that is too small, or where another k contradicts: W is then not (inputs, outputs) as read.
+    """
+    least = 1e3 * precision.noise / precision.step
+    first, *others = np.argsort(-np.abs(error))[:2].tolist()
+    if abs(error[first]) < least:
         return None
-    measured = [_slope_at(one, layer, j, k, precision) for j in range(width)]
-    return np.array([(g - penalty * w) / error[k] for g, w in measured])
+
+    def incoming(inputs: Iterable[int], k: int) -> Array:
+        measured = [_slope_at(one, layer, j, k, precision) for j in inputs]
+        return np.array([(g - penalty * w) / error[k] for g, w in measured])
+
+    a = incoming(range(width), first)
+    largest = np.argsort(-np.abs(a))[:3].tolist()
+    for k in others:
+        off = incoming(largest, k) - a[largest]
+        if abs(error[k]) >= least and np.linalg.norm(off) > 1e-2 * np.linalg.norm(a[largest]):
+            return None
+    return a
 
 
 def _oriented(W: Array, layer: Layer, outputs: int) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nablab.court.calls import Array
 from nablab.court.differences import Precision
 from nablab.court.problem import Problem
 from nablab.errors import UserError
@@ -36,14 +37,16 @@ def _labels_of_no_sample(problem: Problem, rng: np.random.Generator) -> bool:
         return False
     nearby = problem.at({name: p + 0.1 * rng.standard_normal(p.shape) for name, p in problem.params.items()})
     first = np.zeros(count, np.int64)
+
+    def value(rows_of_x: Array, rows_of_y: Array) -> float:
+        x, y = nearby.taken(nearby.x, rows_of_x), nearby.taken(nearby.y, rows_of_y)
+        return replace(nearby, x=x, y=y).value()
+
     try:
-        value = nearby.value()
-        same = [_close(replace(nearby, y=nearby.y[rng.permutation(count)]).value(), value) for _ in range(3)]
-        return (
-            all(same)
-            and not _close(replace(nearby, y=nearby.y[first]).value(), value)
-            and not _close(replace(nearby, x=nearby.x[first]).value(), value)
-        )
+        rows = np.arange(count)
+        right = value(rows, rows)
+        shuffled = all(_close(value(rows, rng.permutation(count)), right) for _ in range(3))
+        return shuffled and not _close(value(rows, first), right) and not _close(value(first, rows), right)
     except UserError:  # nobody said that the loss takes any of these
         return False
 

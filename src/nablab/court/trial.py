@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from nablab.court.calls import told
 from nablab.court.case import Case
 from nablab.court.causes import find_cause
 from nablab.court.differences import Precision, measure_precision
 from nablab.court.evidence import Evidence, gather
 from nablab.court.fit import Fitted, fit
 from nablab.court.notes import notes
-from nablab.court.problem import GradientFunction, LossFunction, Problem, make_problem, told
+from nablab.court.problem import GradientFunction, LossFunction, Problem, make_problem
 from nablab.court.report import Cause, CourtReport, Finding
 from nablab.errors import UserError
 
@@ -71,6 +74,11 @@ def gradcheck(
             is not finite, there or next to it, or returns something else.
     """
     problem = make_problem(loss, gradient, params, x, y)
+    with redirect_stdout(io.StringIO()):  # what the functions print was shown, and is not a hundred times
+        return _judge(problem, rtol, entries, seed)
+
+
+def _judge(problem: Problem, rtol: float, entries: int, seed: int) -> CourtReport:
     rng = np.random.default_rng(seed)
     precision = measure_precision(problem, rng)
     held = _Trial(problem, precision, rtol, entries, seed)
@@ -110,7 +118,7 @@ class _Trial:
         """The verdicts on some of the parameters."""
         problem = self.problem
         claims = problem.claim()
-        fitted = {name: fit(claims, name, p.shape, problem.samples) for name, p in problem.params.items()}
+        fitted = {name: fit(claims, name, p.shape, problem) for name, p in problem.params.items()}
         evidence = {
             name: self._evidence(name, fitted[name]) for name in names if fitted[name].values is not None
         }

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import ACTIVATIONS, Activation
+from nablab.court.calls import Array
 from nablab.court.case import Case, Claims
 from nablab.court.causes.carried import carried
 from nablab.court.causes.output import output_step
 from nablab.court.evidence import Evidence
 from nablab.court.layers import Layers
-from nablab.court.problem import Array
 from nablab.court.report import Cause
 
 #: How close a formula must come to what was measured.

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from nablab.byhand.activations import Activation
+from nablab.court.calls import Array
 from nablab.court.case import Case, Claims
 from nablab.court.layers import Layers
-from nablab.court.problem import Array
 from nablab.court.report import Cause
 
 #: How close a candidate must come to what is claimed, relative.

@@ -8,9 +8,9 @@ import numpy as np
 
 from nablab.byhand.activations import logistic
 from nablab.byhand.losses import softmax, through_softmax
+from nablab.court.calls import Array
 from nablab.court.case import Case, Claims
 from nablab.court.layers import Layers
-from nablab.court.problem import Array
 from nablab.court.report import Cause
 
 
@@ -30,7 +30,7 @@ def output_step(case: Case, layers: Layers, claimed: Claims) -> Cause | None:
                     "is missing" if missing else "should not be there: it cancels against that of the loss"
                 )
                 return Cause("output", f"at {layer.weight}, {text} {fault}{_times(factor)}")
-    for text, error in _errors(z, np.asarray(case.problem.y)[list(layers.rows)]):
+    for text, error in _errors(z, case.problem.labels[list(layers.rows)]):
         factor = _proportional(told, error)
         if factor is not None:
             return Cause("output", f"at {layer.weight}, the error begins as {text}{_times(factor)}")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nablab.court.calls import Array
 from nablab.court.case import Case
 from nablab.court.evidence import Evidence
-from nablab.court.problem import Array
 from nablab.court.report import Cause
 
 _SHOWN = 5

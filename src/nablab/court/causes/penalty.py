@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nablab.court.calls import Array
 from nablab.court.case import Case
 from nablab.court.causes.factor import explain
 from nablab.court.evidence import Evidence
-from nablab.court.problem import Array
 from nablab.court.report import Cause
 
 
