@@ -12,8 +12,10 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
+import nablab
 from nablab.analysis.published import BENCHMARK, BOARD, FASHION_MNIST, HANDOUT
 from nablab.lessons.notebook import source
+from nablab.runs.events import RunEpoch
 
 
 @cache
@@ -138,3 +140,20 @@ def drawn_kinds(batch: int, channels: int, groups: int) -> dict[str, Any]:
             {"N": batch, "C": channels, "GROUPS": groups},
         )
     )
+
+
+def test_a_training_that_was_interrupted_is_finished_before_it_is_read(tmp_path, monkeypatch) -> None:
+    def interrupted(plan, events, show):
+        if any(isinstance(event, RunEpoch) for event in events):
+            raise KeyboardInterrupt
+
+    for name, value in {"nablab": nablab, "data": nablab.load("digits"), "RESULTS": tmp_path}.items():
+        monkeypatch.setitem(lab(), name, value)
+    trained_with = lab()["trained_with"]
+    with monkeypatch.context() as stopped:
+        stopped.setattr("nablab.api.progress.watch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trained_with("none", "K", fraction=0.5, epochs=3)
+    run = trained_with("none", "K", fraction=0.5, epochs=3)
+    assert run.record.status == "done"
+    assert [m.epoch for m in run.metrics] == [1, 2, 3]
