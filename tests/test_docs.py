@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from nablab.cli import app
 
@@ -25,14 +27,29 @@ def commands() -> list[str]:
     return sorted({line for line in (*lines, *examples) if line.startswith("nablab ")})
 
 
+def helped(commands: App = app, above: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Every command with the examples at the end of its help; groups of commands before what is in them."""
+    for name in commands:
+        if not name.startswith("-"):
+            command = commands[name]
+            yield " ".join((*above, name)), str(command.help_epilogue or "")
+            yield from helped(command, (*above, name))
+
+
 def help_examples() -> list[str]:
-    texts = [app[name].help_epilogue or "" for name in app if not name.startswith("-")]
-    return [line for text in texts for line in text.splitlines()]
+    return [line for _, text in helped() for line in text.splitlines()]
 
 
 def test_there_are_commands_to_check() -> None:
     assert len(commands()) > 25
     assert any("--dry-run" in line for line in commands())
+
+
+@pytest.mark.parametrize(("command", "text"), [pytest.param(*pair, id=pair[0]) for pair in helped()])
+def test_help_shows_examples_of_the_command_that_was_asked_about(command: str, text: str) -> None:
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines[0] == "Examples:"
+    assert all(line.startswith(f"nablab {command}") for line in lines[1:])
 
 
 @pytest.mark.parametrize("line", commands())

@@ -19,7 +19,7 @@ app = App(
 )
 
 
-@app.command(name="list", sort_key=1)
+@app.command(name="list", sort_key=1, help_epilogue="Examples:\n  nablab lesson list")
 def list_(*, output: OutputOptions = OutputOptions()) -> None:  # noqa: B008
     """List the labs."""
     import nablab
@@ -28,7 +28,11 @@ def list_(*, output: OutputOptions = OutputOptions()) -> None:  # noqa: B008
     output.show(labs, labs.records())
 
 
-@app.command(name="open", sort_key=2)
+@app.command(
+    name="open",
+    sort_key=2,
+    help_epilogue="Examples:\n  nablab lesson open a\n  nablab lesson open b --out course",
+)
 def open_(
     lab: Annotated[str, Parameter(help="Its letter: a to e.")],
     /,
@@ -46,10 +50,13 @@ def open_(
     )
 
 
-@app.command(sort_key=3)
+@app.command(
+    sort_key=3,
+    help_epilogue="Examples:\n  nablab lesson run a\n  nablab lesson run all --full --out lessons",
+)
 def run(
     *labs: Annotated[str, Parameter(help="Letters, or all. [all]")],
-    quick: Annotated[bool, option(RUNS, "With what ships with nablab, a minute each. [this]")] = False,
+    quick: Annotated[bool, option(RUNS, "With what ships with nablab, a minute each. [default]")] = False,
     full: Annotated[bool, option(RUNS, "With whole data sets, where they are here.")] = False,
     time_limit: Annotated[str | None, option(RUNS, "What one lab may take, e.g. 10m.")] = None,
     out: Annotated[Path, option(RESULTS, "Folder for notebooks and pages. [.]")] = Path("."),

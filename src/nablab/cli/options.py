@@ -97,8 +97,7 @@ Init = Annotated[
     Path | None,
     option(
         RUNS,
-        "Start from the weights of a run, or of a .safetensors file. Beside a start from chance: "
-        "lenet lenet@RUN.",
+        "Start from the weights of a run, or of a .safetensors file; lenet@RUN does so for one model.",
     ),
 ]
 Preset = Annotated[
@@ -118,7 +117,7 @@ class DataOptions:
         ),
     ] = None
     size: Annotated[
-        int | None, Parameter(help="Bring pictures to so many pixels a side.", converter=read_whole)
+        int | None, Parameter(help="Bring pictures to this many pixels a side.", converter=read_whole)
     ] = None
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None
     group: Annotated[

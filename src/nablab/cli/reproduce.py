@@ -11,7 +11,9 @@ from nablab.cli.options import RESULTS, RUNS, Fractions, Jobs, OutputOptions, op
 
 
 def reproduce(
-    data: Annotated[str, Parameter(help="Whose published figures.")] = "fashion-mnist",
+    data: Annotated[
+        str, Parameter(help="The data set of the published figures. [fashion-mnist]")
+    ] = "fashion-mnist",
     /,
     *,
     rows: Annotated[

@@ -17,7 +17,7 @@ app = App(
 )
 
 
-@app.command(name="list", sort_key=1)
+@app.command(name="list", sort_key=1, help_epilogue="Examples:\n  nablab runs list results")
 def list_(
     folder: Annotated[Path, Parameter(help="Where to look. [runs]")] = Path("runs"),
     /,
@@ -31,9 +31,9 @@ def list_(
     output.show(runs, runs.records())
 
 
-@app.command(sort_key=2)
+@app.command(sort_key=2, help_epilogue="Examples:\n  nablab runs show results/runs/lenet-f0.1-s0")
 def show(
-    run: Annotated[Path, Parameter(help="A run's folder.")],
+    run: Annotated[Path, Parameter(help="The folder of one run.")],
     /,
     *,
     output: OutputOptions = OutputOptions(),  # noqa: B008
@@ -45,7 +45,7 @@ def show(
     output.show(shown, shown.document())
 
 
-@app.command(sort_key=3)
+@app.command(sort_key=3, help_epilogue="Examples:\n  nablab runs delete results/runs/lenet-f0.1-s0")
 def delete(
     *runs: Annotated[Path, Parameter(help="The folders of runs.")],
     output: OutputOptions = OutputOptions(),  # noqa: B008

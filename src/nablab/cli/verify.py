@@ -29,7 +29,7 @@ def verify(
     ] = None,
     data: Annotated[str | None, option(HELD, "The images, where they are no known source.")] = None,
     sample: Annotated[
-        int | None, option(HELD, "Ask each model about so many test images. [all]", converter=read_whole)
+        int | None, option(HELD, "Ask each model about this many test images. [all]", converter=read_whole)
     ] = None,
     no_pictures: Annotated[bool, option(HELD, "Do not draw matrices and curves again; faster.")] = False,
     retrain: Annotated[bool, option(WORK, "Train again, and test whether the accuracies agree.")] = False,
@@ -43,9 +43,9 @@ def verify(
         ),
     ] = False,
     time_limit: Annotated[
-        str, option(WORK, "Of one such process, and of --retrain a delivery. [10m]")
+        str, option(WORK, "What one such process may take, and --retrain for one delivery. [10m]")
     ] = "10m",
-    memory: Annotated[float, option(WORK, "Of one such process, in GiB. [8]")] = 8.0,
+    memory: Annotated[float, option(WORK, "What one such process may use, in GiB. [8]")] = 8.0,
     csv: Annotated[Path | None, option(WRITE, "A row a delivery, comma-separated.")] = None,
     html: Annotated[Path | None, option(WRITE, "Table, findings and reasons, one HTML file.")] = None,
     output: OutputOptions = OutputOptions(),  # noqa: B008

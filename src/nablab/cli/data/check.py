@@ -27,11 +27,13 @@ def check(
     size: Annotated[
         int | None,
         Parameter(
-            help="Bring pictures to so many pixels a side. [64 where they differ]", converter=read_whole
+            help="Bring pictures to this many pixels a side. [64 where they differ]", converter=read_whole
         ),
     ] = None,
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None,
-    group: Annotated[str | None, Parameter(help="Keep pictures together whose names match alike.")] = None,
+    group: Annotated[
+        str | None, Parameter(help="Keep pictures together whose names match this pattern alike.")
+    ] = None,
     output: OutputOptions = OutputOptions(),  # noqa: B008
 ) -> int:
     """Find what is wrong with a data set; 1 when something serious is."""

@@ -19,7 +19,7 @@ def prepare(
     *,
     out: Annotated[Path | None, Parameter(help="Folder for the arrays, which --data then takes.")] = None,
     size: Annotated[
-        int | None, Parameter(help="Bring pictures to so many pixels a side.", converter=read_whole)
+        int | None, Parameter(help="Bring pictures to this many pixels a side.", converter=read_whole)
     ] = None,
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None,
     group: Annotated[

@@ -23,7 +23,7 @@ def show(
     ] = "",
     seed: Annotated[int, Parameter(help="Of the augmentation. [0]", converter=read_whole)] = 0,
     size: Annotated[
-        int | None, Parameter(help="Bring pictures to so many pixels a side.", converter=read_whole)
+        int | None, Parameter(help="Bring pictures to this many pixels a side.", converter=read_whole)
     ] = None,
     color: Annotated[str | None, Parameter(help="Read pictures as grey or rgb.")] = None,
     group: Annotated[
