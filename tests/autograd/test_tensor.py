@@ -627,19 +627,19 @@ def test_type_of_the_result(text: str) -> None:
 
 REPRS = """
     m.tensor([1.0, 2.0])
-    m.tensor([1.5, -2.25])
     m.ones(2, 2, requires_grad=True)
-    m.tensor(3)
-    m.tensor([True, False])
-    m.tensor(2.5)
-    m.tensor([[1, 20], [300, 4]])
+    m.zeros(30, requires_grad=True)
     m.ones(2).double()
     m.tensor([0.00001, 1.0])
     m.tensor([float("nan"), 1.0, float("inf")])
-    m.zeros(2, 1, 2)
     m.tensor([])
+    m.zeros(2, 0)
+    m.tensor([], dtype=m.int64)
+    m.tensor([1e8, 1.0])
     m.tensor([1e9, 1.0])
-    m.tensor([-1.0, 10.0])
+    m.tensor([0.0, -0.0, 0.25])
+    m.tensor(200, dtype=m.uint8)
+    m.nn.Parameter(m.ones(30, 2) / 3)
 """.strip().splitlines()
 
 
@@ -647,6 +647,59 @@ REPRS = """
 def test_printed_as_torch(text: str) -> None:
     ours, theirs = (repr(eval(text, {"m": m, "float": float})) for m in (autograd, torch))
     assert ours == theirs.replace("torch.", "")
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (40,), (3, 30), (2, 3, 4), (2, 1, 2, 2), (1001,), (40, 40), (3, 400)]
+)
+@pytest.mark.parametrize(
+    "values", ["normal", "small", "large", "whole", "spread", "nan", "integers", "bools"]
+)
+def test_numbers_are_printed_as_torch(values: str, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape)
+    arrays = {
+        "normal": x, "small": 1e-5 * x, "large": 1e4 * x, "whole": np.rint(5 * x), "spread": np.exp(5 * x),
+        "nan": np.where(x > 1, np.nan, x), "integers": rng.integers(-9, 10_000, shape), "bools": x > 0,
+    }  # fmt: skip
+    array = np.asarray(arrays[values])
+    array = array.astype(np.float32) if array.dtype.kind == "f" else array
+    assert repr(autograd.tensor(array)) == repr(torch.tensor(array))
+
+
+OPTIONS = [
+    {"precision": 2},
+    {"sci_mode": False},
+    {"sci_mode": True},
+    {"threshold": 5, "edgeitems": 1, "linewidth": 40},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_print_options(options: dict[str, Any]) -> None:
+    usual: dict[str, Any] = {
+        "precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None,
+    }  # fmt: skip
+    array = np.exp(3 * np.random.default_rng(0).normal(size=(4, 30))).astype(np.float32)
+    try:
+        for m in (autograd, torch):
+            m.set_printoptions(**options)
+        assert repr(autograd.tensor(array)) == repr(torch.tensor(array))
+    finally:
+        for m in (autograd, torch):
+            m.set_printoptions(**usual)
+
+
+def test_formatted_as_torch() -> None:
+    texts = []
+    for m in (autograd, torch):
+        loss, row = m.tensor(2.56789, requires_grad=True), m.tensor([1.5, 2.0])
+        texts.append(
+            [f"{loss}", f"{loss:.2f}", f"{loss:>9.1f}", f"{m.tensor(3):d}", f"{row}", f"{m.tensor(True)}"]
+        )
+        with pytest.raises(TypeError, match="format"):
+            f"{row:.2f}"
+    assert texts[0] == texts[1]
 
 
 def test_printed_with_its_operation() -> None:
