@@ -120,6 +120,7 @@ def test_names_of_parts(m: Any) -> None:
     assert list(net.state_dict(prefix="net."))[:2] == ["net.extra", "net.0.weight"]
     assert net.get_submodule("1.0") is net[1][0]
     assert net.get_parameter("1.0.weight") is net[1][0].weight
+    assert net.get_buffer("1.0.running_var") is net[1][0].running_var
     with pytest.raises(AttributeError if m is torch else AutogradError, match="wieght"):
         net.get_parameter("0.wieght")
     assert repr(net.load_state_dict(net.state_dict())) == "<All keys matched successfully>"
@@ -191,6 +192,52 @@ def test_hooks_see_layers_in_the_order_in_which_they_stand(m: Any) -> None:
     handle.remove()
     np.testing.assert_array_equal(net(x).tolist(), out.tolist())
     assert shapes == [(1, 2, 4, 4)]
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
+@pytest.mark.parametrize("of_input", [False, True])
+def test_backward_hooks_as_torch(of_input: bool) -> None:
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(2, 1, 6, 6)), rng.normal(size=(3, 1, 3, 3))
+    found = []
+    for m in (autograd, torch):
+        n = m.nn
+        net = n.Sequential(n.Conv2d(1, 3, 3, bias=False), n.Tanh(), n.Flatten()).double()
+        with m.no_grad():
+            net[0].weight.copy_(m.from_numpy(weights))
+        seen: list[Any] = []
+        handles = [
+            layer.register_full_backward_hook(lambda module, into, out, seen=seen: seen.append((into, out)))
+            for layer in net
+        ]
+        net[1].register_full_backward_hook(lambda module, into, out: (into[0] * 2,))
+        x = m.tensor(values, requires_grad=of_input)
+        (net(x) ** 2).sum().backward()
+        for handle in handles:
+            handle.remove()
+        (net(x) ** 2).sum().backward()
+        gradients = [g for into, out in seen for g in (*into, *out)]
+        found.append([*gradients, net[0].weight.grad, x.grad])
+    assert len(found[0]) == len(found[1]) == 8
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_backward_hooks_on_what_has_several_inputs() -> None:
+    class Product(nn.Module):
+        def forward(self, a: Any, b: Any) -> Any:
+            return a * b
+
+    net = Product()
+    net.register_full_backward_hook(lambda module, into, out: None)
+    x = autograd.ones(2, requires_grad=True)
+    with pytest.raises(AutogradError, match="one input"):
+        net(x, x)
+    assert net(x, autograd.ones(2)).requires_grad
+    with autograd.no_grad():
+        assert not net(x, autograd.ones(2)).requires_grad
 
 
 # Parameters and gradients.

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+from nablab.autograd.errors import AutogradError
+from nablab.autograd.tensor import Tensor
+
 Hook = Callable[..., Any]
+
+
+KINDS = "_forward_pre_hooks", "_forward_hooks", "_backward_hooks"
 
 
 class RemovableHandle:
@@ -46,6 +52,16 @@ class Hooked:
         """
         return self._register("_forward_hooks", hook)
 
+    def register_full_backward_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(module, grad_input, grad_output)` when a gradient has gone back through the module.
+
+        Both are tuples, of the gradient of each input (None where there is none) and of the output. What the
+        hook returns, unless None, replaces the first.
+
+        A call raises AutogradError where several inputs require gradients, or the output is no tensor.
+        """
+        return self._register("_backward_hooks", hook)
+
     def _register(self, kind: str, hook: Hook) -> RemovableHandle:
         hooks: list[Hook] = self.__dict__.setdefault(kind, [])
         hooks.append(hook)
@@ -55,7 +71,7 @@ class Hooked:
     @property
     def hooked(self) -> bool:
         """Whether it has any now."""
-        return bool(self.__dict__.get("_forward_pre_hooks") or self.__dict__.get("_forward_hooks"))
+        return any(self.__dict__.get(kind) for kind in KINDS)
 
     def _hooks_changed(self) -> None:
         """Let `forward` of this object be what calls the hooks; no other object is asked for any."""
@@ -70,9 +86,39 @@ class Hooked:
             changed = hook(self, inputs)
             if changed is not None:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
-        output = type(self).forward(self, *inputs, **options)  # type: ignore[attr-defined]
+        if self.__dict__.get("_backward_hooks"):
+            output = self._forward_watched(inputs, options)
+        else:
+            output = type(self).forward(self, *inputs, **options)  # type: ignore[attr-defined]
         for hook in tuple(self.__dict__.get("_forward_hooks", ())):
             changed = hook(self, inputs, output)
             if changed is not None:
                 output = changed
+        return output
+
+    def _forward_watched(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Stand at both ends of the graph that the forward makes: the output, and a copy of the input."""
+        places = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
+        own = tuple(x.clone() if i in places else x for i, x in enumerate(inputs))
+        output = type(self).forward(self, *own, **options)  # type: ignore[attr-defined]
+        if not isinstance(output, Tensor) or len(places) > 1:
+            raise AutogradError(
+                f"backward hooks are for modules of one input and one output, not for {type(self).__name__}"
+            )
+        arrived: list[Tensor] = []
+
+        def left(g: Tensor | None) -> Tensor | None:
+            for hook in tuple(self.__dict__["_backward_hooks"]):
+                given = tuple(g if i in places else None for i in range(len(inputs)))
+                changed = hook(self, given, (arrived[-1],))
+                if changed is not None and places:
+                    g = changed[places[0]] if isinstance(changed, tuple) else changed
+            return g
+
+        if output.requires_grad:
+            output.register_hook(arrived.append)
+            if places:
+                own[places[0]].register_hook(left)
+            else:
+                output.register_hook(lambda g: left(None))
         return output

@@ -137,6 +137,10 @@ class Parts(Hooked):
         """The parameter of this name; raises AutogradError where there is none."""
         return _found(target, dict(self.named_parameters()), self)
 
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of this name; raises AutogradError where there is none."""
+        return _found(target, dict(self.named_buffers()), self)
+
     def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call `function` on every module inside, and on this one."""
         for child in self.children():
