@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch as pytorch
 
 from nablab import autograd
+from nablab.autograd import AutogradError
 
 #: Expressions whose value, dtype and shape must be the same.
 VALUES = """
@@ -434,3 +436,192 @@ def test_same_results(program: Callable[[ModuleType], list[Any]]) -> None:
             continue
         assert str(ours.dtype) == str(theirs.dtype).removeprefix("torch.")
         np.testing.assert_allclose(ours.tolist(), theirs.tolist(), rtol=1e-4, atol=1e-5)
+
+
+#: What PyTorch refuses, and a word of our message.
+REFUSED = {
+    "x.mm(x)": "2 and 2 dimensions",
+    "torch.ones(2, 3).mm(torch.ones(3))": "mm takes",
+    "x.dot(x[None])": "1 and 1 dimensions",
+    "torch.bmm(x, x)": "bmm takes",
+    "torch.mv(x, x)": "mv takes",
+    "x.topk(5)": "no 5",
+    "x.sort(5)": "dimension 5",
+    "x.median(3)": "dimension 3",
+    "x.unbind(-2)": "dimension -2",
+    "x.argmax(7)": "argmax",
+    "torch.split(x, [1, 5])": "in all 6",
+    "x.split(0)": "of 0",
+    "x.chunk(0)": "not 0",
+    "torch.ones(2, 2).repeat(2)": "too few",
+    "torch.einsum('ij,jk->ik', x, x)": "'ij' names an operand of 1",
+    "torch.einsum('i->j', x)": "no operand has j",
+    "torch.einsum('ij,jk->ik', torch.ones(2, 3), torch.ones(2, 3))": "label 'j'",
+    "torch.einsum('i,i->', x)": "names 2 operands",
+    "torch.einsum('i,i->', x, x.double())": "float64",
+    "torch.cumsum(x, 3)": "axis 3",
+    "torch.multinomial(torch.tensor([0.0, -1.0]), 1)": "from 0 on",
+    "torch.multinomial(torch.ones(2), 3)": "replacement",
+    "torch.tensor([1]) // 0": "divided by 0",
+    "torch.tensor([1]) % 0": "divided by 0",
+    "torch.div(x, 2, rounding_mode='up')": "'up'",
+    "x.masked_fill(x, 1)": "bools",
+    "torch.where(x, 1, 2)": "bools",
+    "torch.device('gpu')": "no device gpu",
+    "torch.zeros(2, device='cuda')": "no device cuda",
+    "torch.randn(2, device='cuda')": "no device cuda",
+    "torch.Generator('cuda')": "no device cuda",
+    "x.to('cuda')": "no device cuda",
+    "x.cuda()": "no device cuda",
+    "x.index_select(0, torch.tensor([5]))": "5 is out of bounds",
+    "torch.linalg.inv(torch.zeros(2, 2))": "singular",
+    "torch.linalg.inv(torch.zeros(2, 3))": "square",
+    "torch.linalg.solve(torch.zeros(2, 2), x)": "singular",
+    "torch.linalg.solve(torch.ones(2, 2), torch.ones(3))": r"\(2, 2\) and \(3,\)",
+    "torch.zeros(3, 4).scatter_(1, torch.tensor([[7], [1], [2]]), 1.0)": "index 7",
+    "torch.zeros(3, 4).gather(1, torch.tensor([[-1]]))": "index -1",
+    "torch.zeros(3, 4).gather(1, torch.tensor([0, 1, 2]))": "unsqueeze",
+    "torch.triu(x)": "matrix",
+    "torch.diag(torch.ones(2, 2, 2))": "diag",
+    "torch.bincount(torch.tensor([-1]))": "from 0 on",
+    "torch.bincount(x)": "float32",
+    "torch.randint(5, 2, (3,))": "5 is not below 2",
+    "torch.randint(5)": "a shape",
+    "torch.zeros(-1)": "whole numbers",
+    "torch.ones(2.5)": "whole numbers",
+    "torch.rand('a')": "whole numbers",
+    "torch.normal(0.0, -1.0, (2,))": "-1.0",
+    "torch.meshgrid(x, x, indexing='ab')": "'ab'",
+    "torch.tensor([1, 2]).var()": "int64",
+    "torch.softmax(torch.tensor([1, 2]), 0)": "int64",
+    "x & 1": "brackets|write",
+    "~x": "float32",
+    "torch.Tensor('a')": "cannot read",
+    "torch.load('nowhere')": "no file nowhere",
+    "torch.autograd.functional.jacobian(lambda x: [x], x)": "one tensor",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(
+        (RuntimeError, ValueError, IndexError, TypeError, AssertionError, OSError, NotImplementedError)
+    ):
+        eval(text, {"torch": pytorch, "x": pytorch.ones(2)})
+    with pytest.raises(AutogradError, match=REFUSED[text]) as caught:
+        eval(text, {"torch": autograd, "x": autograd.ones(2)})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("torch.sum([1.0, 2.0])", "sum takes tensors, arrays and numbers, not list"),
+        ("torch.ones(2) + 'a'", "not str"),
+        ("torch.ones(2) * None", "mul takes .* not NoneType"),
+        ("torch.nn.functional.linear(torch.ones(2), 'w')", "not str|'str'"),
+        ("torch.ones(2) < 'a'", "not supported between"),
+    ],
+)
+def test_what_is_no_tensor_is_named(text: str, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        eval(text, {"torch": autograd})
+
+
+@pytest.mark.parametrize(
+    "call", ["(w * w).sum().backward(create_graph=True)", "grad((w * w).sum(), w, create_graph=True)"]
+)
+def test_second_derivatives_are_refused_by_name(call: str) -> None:
+    with pytest.raises(AutogradError, match=r"create_graph=True: .* first derivatives only"):
+        eval(call, {"w": autograd.ones(2, requires_grad=True), "grad": autograd.grad})
+
+
+def test_gradients_of_several_outputs_are_those_of_their_sum() -> None:
+    x = autograd.ones(2, requires_grad=True)
+    assert autograd.grad([x.sum()], [x])[0].tolist() == [1, 1]
+    with pytest.raises(AutogradError, match="add them up"):
+        autograd.grad([x.sum(), x.sum()], x)
+
+
+def test_jacobian_of_what_does_not_depend() -> None:
+    x, w = autograd.ones(2), autograd.ones(3)
+    by_x, by_w = autograd.autograd.functional.jacobian(lambda x, w: x * 2, (x, w))
+    assert by_x.tolist() == [[2, 0], [0, 2]]
+    assert by_w.tolist() == [[0] * 3] * 2
+    assert autograd.autograd.functional.jacobian(lambda x: autograd.ones(2), x).tolist() == [[0, 0], [0, 0]]
+
+
+# Random numbers: reproducible, of the right distribution.
+
+
+def test_generators_start_anew() -> None:
+    m, ones = autograd, autograd.ones(9)
+    draws = []
+    for _ in range(2):
+        g = m.Generator().manual_seed(2147483647)
+        m.manual_seed(-1)
+        drawn = [m.rand(2, generator=g), m.randn((2, 2), generator=g), m.randperm(9, generator=g)]
+        drawn += [m.randint(0, 99, (3,), generator=g), m.normal(0, 1, (2,), generator=g)]
+        drawn += [m.multinomial(ones, 3, generator=g), m.bernoulli(ones / 2, generator=g)]
+        drawn += [m.zeros(2).normal_(generator=g), m.zeros(2).uniform_(generator=g)]
+        draws.append([*drawn, m.rand(3), m.randn_like(ones), m.rand_like(ones.double())])
+    assert all(a.equal(b) for a, b in zip(*draws, strict=True))
+    assert draws[0][-1].dtype == autograd.float64
+
+
+def test_draws_follow_their_weights() -> None:
+    autograd.manual_seed(0)
+    weights = autograd.tensor([[1.0, 0.0, 3.0], [0.0, 5.0, 5.0]])
+    drawn = autograd.multinomial(weights, 20_000, replacement=True)
+    shares = [row.bincount(minlength=3) / 20_000 for row in drawn]
+    assert autograd.allclose(
+        autograd.stack(shares), autograd.tensor([[0.25, 0, 0.75], [0, 0.5, 0.5]]), atol=0.02
+    )
+    assert sorted(autograd.multinomial(autograd.tensor([1.0, 2.0, 0.0, 3.0]), 3).tolist()) == [0, 1, 3]
+    p = autograd.bernoulli(autograd.full((20_000,), 0.3))
+    assert (p.mean().item(), p.dtype) == (pytest.approx(0.3, abs=0.02), autograd.float32)
+    x = autograd.normal(autograd.tensor([0.0, 10.0]).expand(20_000, 2), autograd.tensor([1.0, 2.0]))
+    assert autograd.allclose(x.mean(0), autograd.tensor([0.0, 10.0]), atol=0.1)
+    assert autograd.allclose(x.std(0), autograd.tensor([1.0, 2.0]), atol=0.1)
+
+
+# Files.
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    net = autograd.nn.Linear(2, 3)
+    optimizer = autograd.optim.Adam(net.parameters(), lr=0.1)
+    net(autograd.ones(4, 2)).sum().backward()
+    optimizer.step()
+    w = autograd.ones(2, requires_grad=True)
+    content = {
+        "model": net.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3, "loss": float("nan"),
+        "list": [w, (np.arange(3, dtype=np.uint8), None, True, "text"), np.float32(0.5), {}],
+        7: autograd.tensor(5),
+    }  # fmt: skip
+    autograd.save(content, tmp_path / "all.npz")
+    back = autograd.load(str(tmp_path / "all.npz"))
+    assert list(back) == list(content)
+    net.load_state_dict(back["model"])
+    optimizer.load_state_dict(back["optimizer"])
+    assert back["list"][0].requires_grad
+    assert back["list"][1][0].dtype == np.uint8
+    assert back["list"][1][1:] == (None, True, "text")
+    assert (back["list"][2:], back["epoch"], back[7].item()) == ([0.5, {}], 3, 5)
+    assert np.isnan(back["loss"])
+    autograd.save(w, tmp_path / "w.npz")
+    assert autograd.load(tmp_path / "w.npz", map_location="cpu", weights_only=True).equal(w)
+
+
+def test_files_of_others_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AutogradError, match="state_dict"):
+        autograd.save(autograd.nn.Linear(2, 3), tmp_path / "net.npz")
+    assert not list(tmp_path.iterdir())
+    pytorch.save({"w": pytorch.ones(2)}, tmp_path / "torch.pt")
+    np.savez(tmp_path / "other.npz", a=np.ones(2))
+    (tmp_path / "text").write_text("no archive")
+    autograd.save([autograd.ones(1000)], tmp_path / "whole.npz")
+    (tmp_path / "half").write_bytes((tmp_path / "whole.npz").read_bytes()[:2000])
+    for name in ("torch.pt", "other.npz", "text", "half"):
+        with pytest.raises(AutogradError, match="no file that save"):
+            autograd.load(tmp_path / name)

@@ -208,7 +208,7 @@ from nablab.autograd.show import set_printoptions
 from nablab.autograd.storage import load, save
 from nablab.autograd.tensor import Tensor
 
-from nablab.autograd import nn, optim  # isort: skip  (they stand on everything above)
+from nablab.autograd import nn, optim, utils  # isort: skip  (they stand on everything above)
 from nablab.autograd import autograd  # isort: skip
 from nablab.autograd.draw import draw
 from nablab.autograd.explain import explain
@@ -236,5 +236,5 @@ __all__ = [
     "set_num_threads", "set_printoptions", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "split",
     "sqrt", "square", "squeeze", "stack", "std", "sub", "subtract", "sum", "swapaxes", "t", "tan", "tanh",
     "tensor", "topk", "trace", "transpose", "tril", "triu", "trunc", "uint8", "unbind", "unique",
-    "unsqueeze", "var", "vjp", "vstack", "where", "zeros", "zeros_like",
+    "unsqueeze", "utils", "var", "vjp", "vstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -63,5 +63,9 @@ class Casts(Arithmetic):
     def bool(self) -> Tensor:
         return self.type(np.bool_)
 
+    def cuda(self) -> Tensor:
+        """Refused: there is no graphics card for this engine."""
+        return self.to("cuda")
+
     def cpu(self) -> Tensor:
         return cast("Tensor", self)

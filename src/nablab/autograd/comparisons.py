@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from nablab.autograd.dtypes import Array, promote
+from nablab.autograd.errors import AutogradError
 from nablab.autograd.variable import Variable
 
 if TYPE_CHECKING:
@@ -41,17 +42,19 @@ class Comparisons(Variable):
     eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
 
     def __and__(self, other: Operand) -> Tensor:
-        return self._compare(np.bitwise_and, other)
+        return self._bitwise(np.bitwise_and, other)
 
     def __or__(self, other: Operand) -> Tensor:
-        return self._compare(np.bitwise_or, other)
+        return self._bitwise(np.bitwise_or, other)
 
     def __xor__(self, other: Operand) -> Tensor:
-        return self._compare(np.bitwise_xor, other)
+        return self._bitwise(np.bitwise_xor, other)
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __invert__(self) -> Tensor:
+        if self.dtype.kind not in "biu":
+            raise AutogradError(f"~ takes bools and integers, not {self.dtype}")
         return self._plain(np.asarray(~self.value))
 
     def logical_and(self, other: Operand) -> Tensor:
@@ -69,6 +72,14 @@ class Comparisons(Variable):
     def _compare(self, ufunc: np.ufunc, other: Operand) -> Tensor:
         a, b = promote([self.value, other.value if isinstance(other, Variable) else other])
         return self._plain(np.asarray(ufunc(a, b)))
+
+    def _bitwise(self, ufunc: np.ufunc, other: Operand) -> Tensor:
+        try:
+            return self._compare(ufunc, other)
+        except TypeError as error:
+            raise AutogradError(
+                "&, | and ^ take bools and integers, and bind before < and ==: write (a > 0) & (b > 0)"
+            ) from error
 
     __hash__ = object.__hash__
 

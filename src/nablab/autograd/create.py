@@ -39,7 +39,10 @@ def tensor(
         raise AutogradError(f"tensor() cannot read these values: {error}") from error
     if array.dtype.kind not in "biuf":
         raise AutogradError(f"tensor() takes numbers and bools, not {array.dtype}")
-    if dtype is None and array.dtype == float64 and not isinstance(plain, np.ndarray | np.generic):
+    first = plain
+    while isinstance(first, list) and first:
+        first = first[0]
+    if dtype is None and array.dtype == float64 and not isinstance(first, np.ndarray | np.generic):
         array = array.astype(get_default_dtype())
     return leaf(array, requires_grad, device)
 

@@ -22,7 +22,7 @@ class Generator(np.random.Generator):
         super().__init__(np.random.PCG64())
 
     def manual_seed(self, seed: int) -> Self:
-        self.bit_generator.state = np.random.PCG64(seed).state
+        self.bit_generator.state = np.random.PCG64(seed % 2**64).state
         return self
 
 

@@ -127,6 +127,8 @@ class Op:
         except (ValueError, IndexError, OverflowError) as error:
             shapes = ", ".join(str(a.shape) for a in arrays if isinstance(a, np.ndarray))
             raise AutogradError(f"{self.name} of shapes {shapes}: {error}") from error
+        except (TypeError, AttributeError) as error:
+            raise self._misfit(arrays, error) from error
         kept: dict[str, Any] = {}
         if type(result) is tuple:
             result, kept = result
@@ -137,6 +139,17 @@ class Op:
             if out is a:
                 return out.view(), kept  # nothing was computed: it must know whose memory it shows
         return out, kept
+
+    def _misfit(self, arrays: Sequence[Any], error: Exception) -> Exception:
+        """What to raise for an input that is none; else the error itself."""
+        for a, name in zip(arrays, self.inputs, strict=False):
+            optional = a is None and self.missing[name] is None
+            if not optional and not isinstance(a, np.ndarray | bool | int | float):
+                kind = type(a).__name__
+                return TypeError(
+                    f"{self.name} takes tensors, arrays and numbers, not {kind}: use tensor(...)"
+                )
+        return error
 
     def _promoted(self, arrays: Sequence[Any], options: dict[str, Any]) -> Any:
         """The forward of inputs of one dtype; of integers in float64, where it makes fractions of them.

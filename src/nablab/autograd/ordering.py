@@ -56,7 +56,7 @@ class Ordering(Shapes):
         """The value in the middle, the lower of two; with `dim`, (values, indices)."""
         if dim is None:
             return self.flatten().median(0).values
-        middle = (self.shape[dim] - 1) // 2
+        middle = (self.shape[self._place(dim)] - 1) // 2
         return self._take_along(self.argsort(dim)._at(dim, slice(middle, middle + 1)), dim, keepdim)
 
     def _take_along(self, indices: Tensor, dim: int, keepdim: bool) -> ValuesIndices:
@@ -83,6 +83,7 @@ class Ordering(Shapes):
 
     def argsort(self, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
         """The indices by which `gather` sorts."""
+        dim = self._place(dim)
         if not descending:
             return self._plain(np.argsort(self.value, dim, kind="stable"))
         backward = np.argsort(np.flip(self.value, dim), dim, kind="stable")
@@ -90,8 +91,9 @@ class Ordering(Shapes):
 
     def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
         """The k largest (or smallest) in order, and their indices."""
-        if not 0 <= k <= self.shape[dim]:
-            raise AutogradError(f"topk: {k} of the {self.shape[dim]} along dimension {dim}")
+        n = self.shape[self._place(dim)]
+        if not 0 <= k <= n:
+            raise AutogradError(f"topk: there are no {k} along dimension {dim} of {n}")
         return self._take_along(self.argsort(dim, largest)._at(dim, slice(k)), dim, True)
 
     def nonzero(self, *, as_tuple: bool = False) -> Any:

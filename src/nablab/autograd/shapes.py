@@ -80,7 +80,9 @@ class Shapes(Mutation):
         """Each entry (or, with `dim`, each slice) so many times in a row."""
         if dim is None:
             return self.flatten().repeat_interleave(repeats, 0)
-        return self._at(dim, np.repeat(np.arange(self.shape[dim]), getattr(repeats, "value", repeats)))
+        return self._at(
+            dim, np.repeat(np.arange(self.shape[self._place(dim)]), getattr(repeats, "value", repeats))
+        )
 
     def flip(self, *axes: Any, dims: Any = ()) -> Tensor:
         """The other way round along these dimensions."""
@@ -98,14 +100,22 @@ class Shapes(Mutation):
 
     # Parts.
 
+    def _place(self, dim: int) -> int:
+        """The dimension counted from the first. Raises AutogradError where there is no such one."""
+        if not -self.ndim <= dim < self.ndim:
+            raise AutogradError(f"dimension {dim} of a tensor of shape {self.shape}, which has {self.ndim}")
+        return dim % self.ndim
+
     def _at(self, dim: int, key: Any) -> Tensor:
         """The part at `key` along one dimension."""
-        return self[(slice(None),) * range(self.ndim)[dim] + (key,)]
+        return self[(slice(None),) * self._place(dim) + (key,)]
 
     def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
         """Views of pieces: each of `split_size`, the last maybe smaller; or of the sizes that are listed."""
-        n = self.shape[dim]
+        n = self.shape[self._place(dim)]
         if isinstance(split_size, int):
+            if split_size < 1:
+                raise AutogradError(f"split() cuts pieces of 1 or more, not of {split_size}")
             ends = [min(start + split_size, n) for start in range(0, n, split_size)]
         else:
             ends = np.cumsum(split_size).tolist()
@@ -119,11 +129,11 @@ class Shapes(Mutation):
         """At most so many views of equal pieces, the last maybe smaller."""
         if chunks < 1:
             raise AutogradError(f"chunk() cuts into 1 piece or more, not {chunks}")
-        return self.split(max(1, ceil(self.shape[dim] / chunks)), dim)
+        return self.split(max(1, ceil(self.shape[self._place(dim)] / chunks)), dim)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
         """Views of all slices along a dimension."""
-        return tuple([self._at(dim, i) for i in range(self.shape[dim])])
+        return tuple([self._at(dim, i) for i in range(self.shape[self._place(dim)])])
 
     def index_select(self, dim: int, index: Tensor | Array) -> Tensor:
         return self._at(dim, getattr(index, "value", index))

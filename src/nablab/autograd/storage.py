@@ -47,7 +47,7 @@ def load(path: str | Path, map_location: Any = None, weights_only: bool = True) 
     if not Path(path).is_file():
         raise AutogradError(f"load: there is no file {path}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return _restored(json.loads(str(archive["structure"])), lambda i: np.array(archive[str(i)]))
     except (BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError) as error:
         raise AutogradError(f"load: {path} is no file that save() wrote, or is damaged ({error})") from error

@@ -10,6 +10,7 @@ import numpy as np
 from nablab.autograd.chosen import chooser
 from nablab.autograd.dtypes import Array
 from nablab.autograd.op import elementwise, op, vjp
+from nablab.autograd.ops.reduce import fractions
 from nablab.autograd.special import normal_cdf, normal_pdf
 
 
@@ -149,6 +150,7 @@ def _cubic(x: Array) -> Array:
 
 @op
 def softmax(x: Array, *, dim: int) -> Array:
+    fractions("softmax", x)
     e = np.exp(x - x.max(dim, keepdims=True))
     return e / e.sum(dim, keepdims=True)
 
@@ -160,6 +162,7 @@ def _(g: Array, out: Array, dim: int) -> Array:
 
 @op
 def log_softmax(x: Array, *, dim: int) -> Array:
+    fractions("log_softmax", x)
     shifted = x - x.max(dim, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(dim, keepdims=True))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nablab.autograd.chosen import chooser
 from nablab.autograd.dtypes import Array, common_dtype
+from nablab.autograd.errors import AutogradError
 from nablab.autograd.op import elementwise, op, vjp
 
 
@@ -50,6 +51,8 @@ def _share(g: Array, chosen: Array, equal: Array) -> Array:
 
 @op
 def where(condition: Array, a: Array, b: Array) -> Array:
+    if np.asarray(condition).dtype.kind != "b":
+        raise AutogradError(f"a condition is made of bools, not {condition.dtype}: compare it, with != 0 say")
     return np.where(condition, a, b).astype(common_dtype([a, b]), copy=False)
 
 

@@ -69,6 +69,8 @@ def _(g: Array, slope: Array, share: float, x_shape: Shape) -> Array:
 
 def _rows(x: Array, target: Array) -> tuple[Array, Shape]:
     """The classes as columns, everything else as rows; and the shape of the unreduced loss."""
+    if target.dtype.kind == "b":
+        raise AutogradError("classes must be integers, the target is bool; convert it with .long()")
     expected = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     if target.shape != (x.shape if target.dtype.kind == "f" else expected):
         raise AutogradError(

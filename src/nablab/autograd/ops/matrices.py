@@ -17,8 +17,14 @@ from nablab.autograd.ops.linear_algebra import one_dtype
 Shape = tuple[int, ...]
 
 
+def _check_matrix(name: str, x: Array) -> None:
+    if x.ndim < 2:
+        raise AutogradError(f"{name} takes a matrix, or a batch of them, not shape {x.shape}")
+
+
 @op
 def triu(x: Array, *, diagonal: int = 0) -> Array:
+    _check_matrix("triu", x)
     return np.triu(x, diagonal)
 
 
@@ -29,6 +35,7 @@ def _(g: Array, diagonal: int) -> Array:
 
 @op
 def tril(x: Array, *, diagonal: int = 0) -> Array:
+    _check_matrix("tril", x)
     return np.tril(x, diagonal)
 
 
@@ -66,6 +73,9 @@ def _(g: Array, out: Array) -> Array:
 def solve(a: Array, b: Array) -> Array:
     """x of a x = b, for a vector b or the columns of a matrix b."""
     one_dtype("solve", a, b)
+    rows = b.shape[-1:] if b.ndim == 1 else b.shape[-2:-1]
+    if a.ndim > 1 and rows != a.shape[-2:-1]:
+        raise AutogradError(f"solve of shapes {a.shape} and {b.shape}: each equation needs one right side")
     return _solved(np.linalg.solve, a, b)
 
 

@@ -51,7 +51,8 @@ def _(g: Array, x_shape: Shape, dim: Dim, keepdim: bool) -> Array:
     return np.broadcast_to(_restore(g, dim, keepdim), x_shape)
 
 
-def _fractions(name: str, x: Array) -> None:
+def fractions(name: str, x: Array) -> None:
+    """Raise where a result would be made of fractions and the tensor is made of integers."""
     if x.dtype.kind != "f":
         raise AutogradError(
             f"{name}() needs a floating dtype, this tensor is {x.dtype}; convert it with .float()"
@@ -60,7 +61,7 @@ def _fractions(name: str, x: Array) -> None:
 
 @op
 def mean(x: Array, *, dim: Dim = None, keepdim: bool = False) -> Array:
-    _fractions("mean", x)
+    fractions("mean", x)
     return x.mean(_axes(dim), keepdims=keepdim)
 
 
@@ -76,7 +77,7 @@ def _deviation(x: Array, dim: Dim) -> Array:
 
 @op
 def var(x: Array, *, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Array:
-    _fractions("var", x)
+    fractions("var", x)
     return x.var(_axes(dim), ddof=correction, keepdims=keepdim)
 
 
@@ -88,7 +89,7 @@ def _(g: Array, x: Array, dim: Dim, correction: int, keepdim: bool) -> Array:
 
 @op
 def std(x: Array, *, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Array:
-    _fractions("std", x)
+    fractions("std", x)
     return x.std(_axes(dim), ddof=correction, keepdims=keepdim)
 
 
