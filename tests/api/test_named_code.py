@@ -164,5 +164,6 @@ def test_a_plan_cannot_name_a_folder_of_pickles(theirs: Path) -> None:
     reference = f"sklearn.multiclass.OneVsRestClassifier(estimator={pipeline})"
     plan["models"] = [{**plan["models"][2], "reference": reference}]
     (theirs / "results" / "plan.json").write_text(json.dumps(plan))
+    (theirs / "results" / "experiment.toml").unlink()
     with pytest.raises(UserError, match="leave out memory"):
         nablab.resume(theirs / "results", progress=False)

@@ -330,3 +330,34 @@ def test_a_model_added_runs_beside_the_others(tmp_path: Path, digits: Dataset) -
     assert [model.label for model in read_plan(tmp_path / "out").models] == ["k", "8-relu-k"]
     with pytest.raises(UserError, match="has a k already"):
         extend_plan(extended, resolve_all(["K"]))
+
+
+def test_an_edited_experiment_is_neither_ignored_nor_lost(tmp_path: Path, digits: Dataset) -> None:
+    write_plan(plan_of(["K"], tmp_path / "out", digits, recipe=ONE, fractions=[0.5], seeds=2, jobs=1))
+    path = tmp_path / "out" / "experiment.toml"
+    text = path.read_text()
+    for before, after, name in (
+        ("epochs = 1", "epochs = 30", "epochs"),
+        ('"K",', '"K", "8-ReLU-K",', "models"),
+        ("    1,", "    1, 2,", "seeds"),
+    ):
+        path.write_text(text.replace(before, after))
+        with pytest.raises(UserError, match=rf"was edited: {name} is not as planned.*--config {path}"):
+            read_plan(tmp_path / "out", dataset=digits)
+    path.write_text(text.replace("epochs = 1", "epochs = "))
+    with pytest.raises(UserError, match="delete it to go on"):
+        read_plan(tmp_path / "out", dataset=digits)
+    path.write_text("# a note\n" + text.replace("tta = ", "# tta = "))  # as an earlier nablab wrote it
+    read_plan(tmp_path / "out", dataset=digits)
+    path.unlink()
+    read_plan(tmp_path / "out", dataset=digits)
+
+
+def test_what_another_process_added_meanwhile_is_not_lost(tmp_path: Path, digits: Dataset) -> None:
+    write_plan(plan_of(["K"], tmp_path / "out", digits, recipe=ONE, fractions=[0.1], seeds=1, jobs=1))
+    late = extend_plan(read_plan(tmp_path / "out", dataset=digits), resolve_all(["8-ReLU-K"]))
+    early = extend_plan(read_plan(tmp_path / "out", dataset=digits), resolve_all(["4-ReLU-K"]))
+    assert any(isinstance(event, RunDone) for event in execute(early, resume=True))
+    with pytest.raises(UserError, match="another process has added 4-relu-k to"):
+        list(execute(late, resume=True))
+    assert len(read_plan(tmp_path / "out", dataset=digits).models) == 2

@@ -18,7 +18,7 @@ from nablab.runs.interrupts import deferred_interrupts
 from nablab.runs.job import ended, job_of
 from nablab.runs.lock import locked
 from nablab.runs.perform import perform
-from nablab.runs.plan_file import check_unused, write_plan
+from nablab.runs.plan_file import check_current, check_unused, write_plan
 from nablab.runs.planned import Plan, PlannedRun
 from nablab.runs.threads import computing_with
 
@@ -46,13 +46,16 @@ def execute(plan: Plan, *, resume: bool = False) -> Iterator[RunEvent]:
         `RunFailed`. With several jobs, those of different runs alternate.
 
     Raises:
-        UserError: the folder isn't empty and `resume` wasn't asked, or another process works in it.
+        UserError: the folder isn't empty and `resume` wasn't asked, or another process works in it, or did
+            since the plan was read.
         CannotWrite: the disk is full or read-only; what was stored before is intact.
         KeyboardInterrupt: the user stopped; what ran is recorded as interrupted, with a checkpoint.
     """
     if not resume:
         check_unused(plan.out)
     with locked(plan.out):
+        if resume:
+            check_current(plan)
         write_plan(plan)
         waiting = []
         for run in plan.runs:

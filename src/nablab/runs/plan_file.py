@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -75,6 +76,22 @@ def check_unused(out: Path) -> None:
         raise UserError(f"{out} is not empty; choose another --out")
 
 
+def check_current(plan: Plan) -> None:
+    """Refuse a plan that another process has added to since it was read: its models would be lost.
+
+    Raises:
+        UserError: which model was added, and what to do.
+    """
+    if not (plan.out / PLAN).exists():
+        return
+    known = {model.label for model in plan.models}
+    for model in _read(plan.out / PLAN).models:
+        if model.label not in known:
+            raise UserError(
+                f"another process has added {model.label} to {plan.out} just now; do the same again to go on"
+            )
+
+
 def write_plan(plan: Plan) -> None:
     """Write `plan.json` and `experiment.toml`.
 
@@ -118,7 +135,7 @@ def read_plan(
 
     Raises:
         UserError: no plan here, or one that cannot be read; the data or a user's source file has changed;
-            something live was not given; a file that the user never named.
+            something live was not given; a file that the user never named; `experiment.toml` was edited.
     """
     out = Path(out)
     stored = _read(out / PLAN)
@@ -130,6 +147,7 @@ def read_plan(
             f"(fingerprint {dataset.fingerprint[:12]}, was {stored.data.fingerprint[:12]}); "
             f"restore it, or start a new --out"
         )
+    _check_unedited(out / EXPERIMENT, stored)
     with nullcontext() if named else named_by(out):
         resolved = [_model(model, out, models) for model in stored.models]
     return Plan(
@@ -174,6 +192,39 @@ def _read(path: Path) -> _StoredPlan:
         raise UserError(
             f"{path} is not a plan: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
+
+
+def _check_unedited(path: Path, stored: _StoredPlan) -> None:
+    """Refuse to go on where the file that repeats a comparison was edited: it would be ignored, and lost."""
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}; delete it to go on as planned") from error
+    planned = _repeating(stored)
+    recipe = written.pop("recipe", {})
+    for name, value in (written | (recipe if isinstance(recipe, dict) else {})).items():
+        if value != planned.get(name, value):
+            raise UserError(
+                f"{path} was edited: {name} is not as planned, and what goes on does so as planned; delete "
+                f"the file for that, or run what it says: nablab compare --config {path} --out NEW"
+            )
+
+
+def _repeating(stored: _StoredPlan) -> dict[str, Any]:
+    """What the file that repeats a plan says, its recipe with the rest."""
+    options = {name: value for name, value in stored.data.options.items() if value is not None}
+    return {
+        "models": [model.reference for model in stored.models if not model.live],
+        "fractions": list(stored.fractions),
+        "seeds": list(stored.seeds),
+        "test_fraction": stored.test_fraction,
+        "resample": stored.resample,
+        "jobs": stored.jobs,
+        "data": {"name": stored.data.reference, **options},
+        **stored.recipe,
+    }
 
 
 def _model(stored: _StoredModel, out: Path, given: Iterable[Model]) -> Model:
