@@ -15,7 +15,7 @@ from nablab.data.dataset import Dataset
 from nablab.errors import CannotWrite, UserError
 from nablab.models.model import Model
 from nablab.models.reference import resolve
-from nablab.runs import checkpoint, perform, store
+from nablab.runs import checkpoint, finish, perform, store
 from nablab.runs.execute import (
     RunDone,
     RunEpoch,
@@ -27,6 +27,7 @@ from nablab.runs.execute import (
     execute,
 )
 from nablab.runs.plan import Plan, make_plan, read_plan
+from nablab.runs.predict import load_predictor
 from nablab.runs.store import RunFolder
 from nablab.training.recipe import Recipe
 
@@ -449,3 +450,64 @@ def test_weights_are_those_of_the_best_epoch_under_early_stopping(
     assert (totals.kept, totals.kept_epoch) == ("best", best.epoch)
     assert totals.test_accuracy == pytest.approx(best.test_accuracy)
     assert store.RunFolder(folder.path).predictions().scores.shape == (60, 3)
+
+
+def test_what_a_mended_estimator_left_before_does_not_answer_for_it(
+    tmp_path: Path, squares: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours are stored in another file than other estimators, and would be found first."""
+    source = tmp_path / "mine.py"
+    text = "from sklearn.neighbors import KNeighborsClassifier\nfrom sklearn.svm import SVC\n"
+    source.write_text(f"{text}model = KNeighborsClassifier(1)\n")
+    plan = plan_of([resolve(f"{source}:model")], squares, tmp_path / "out")
+
+    def full(*_: object) -> None:
+        raise RuntimeError("what comes after fails")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "write_deciding", full)
+        assert isinstance(list(execute(plan))[-1], RunFailed)
+    source.write_text(f"{text}model = SVC(kernel='linear', C=0.001)\n")
+    assert isinstance(list(execute(read_plan(plan.out, dataset=squares), resume=True))[-1], RunDone)
+    folder = plan.folder(plan.runs[0])
+    said = load_predictor(folder, dataset=squares).scores(squares.x_test[folder.predictions().indices])
+    assert_array_equal(said, folder.predictions().scores)
+
+
+def test_what_a_killed_process_was_writing_goes(tmp_path: Path, squares: Dataset, network: Network) -> None:
+    plan = plan_of([network(live=True)], squares, tmp_path / "out")
+    events = execute(plan)
+    next(events)
+    events.close()
+    folder = plan.folder(plan.runs[0]).path
+    for name in (".checkpoint.k3x_9f2a.safetensors", ".run.ab12cd34.json", "notes.txt"):
+        (folder / name).touch()
+    again = list(execute(read_plan(plan.out, dataset=squares, models=plan.models), resume=True))
+    assert isinstance(again[-1], RunDone)
+    (folder / checkpoint.CHECKPOINT).touch()  # killed after the record said that it is done
+    list(execute(read_plan(plan.out, dataset=squares, models=plan.models), resume=True))
+    names = {path.name for path in folder.iterdir()}
+    assert "notes.txt" in names
+    assert not any("checkpoint" in name or name == ".run.ab12cd34.json" for name in names)
+
+
+@pytest.mark.parametrize(
+    "name", ["plan.json", "experiment.toml", "run.json", "metrics.jsonl", "weights.safetensors"]
+)
+def test_nothing_is_written_through_links_of_a_folder(
+    tmp_path: Path, squares: Dataset, network: Network, name: str
+) -> None:
+    plan = plan_of([network(live=True)], squares, tmp_path / "out")
+    events = execute(plan)
+    while not isinstance(next(events), RunEpoch):
+        pass
+    events.close()
+    folder = plan.out if name in ("plan.json", "experiment.toml") else plan.folder(plan.runs[0]).path
+    outside = tmp_path / "outside"
+    outside.write_bytes((folder / name).read_bytes() + b" " if (folder / name).exists() else b"mine")
+    before = outside.read_bytes()
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside)
+    again = list(execute(read_plan(plan.out, dataset=squares, models=plan.models), resume=True))
+    assert isinstance(again[-1], RunDone)
+    assert outside.read_bytes() == before

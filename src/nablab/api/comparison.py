@@ -122,7 +122,7 @@ class Comparison:
         """
         from nablab.report.html import write_html
 
-        path = self.folder / REPORT if path is None else as_path(path, "the file to write,")
+        path = self._own(REPORT) if path is None else as_path(path, "the file to write,")
         write_html(self.view, path)
         return path
 
@@ -139,10 +139,17 @@ class Comparison:
         """
         from nablab.report.notebook import write_notebook
 
-        path = self.folder / NOTEBOOK if path is None else as_path(path, "the file to write,")
+        path = self._own(NOTEBOOK) if path is None else as_path(path, "the file to write,")
         self._check_named(train)
         write_notebook(self.folder, path, train=train)
         return path
+
+    def _own(self, name: str) -> Path:
+        """A file of the folder, and not what a link in it leads to."""
+        from nablab.runs.leftovers import remove_links
+
+        remove_links(self.folder, [name])
+        return self.folder / name
 
     def _check_named(self, train: bool) -> None:
         """Refuse a notebook whose cells load models that only the records name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nablab.data import augment
+from nablab.runs.checkpoint import remove_checkpoint
 from nablab.runs.events import (
     RunDone,
     RunEpoch,
@@ -14,12 +15,15 @@ from nablab.runs.events import (
     RunSkipped,
     RunStarted,
 )
+from nablab.runs.experiment import EXPERIMENT
 from nablab.runs.interrupts import deferred_interrupts
 from nablab.runs.job import ended, job_of
+from nablab.runs.leftovers import remove_links
 from nablab.runs.lock import locked
 from nablab.runs.perform import perform
 from nablab.runs.plan_file import check_current, check_unused, write_plan
 from nablab.runs.planned import Plan, PlannedRun
+from nablab.runs.store import PLAN
 from nablab.runs.threads import computing_with
 
 __all__ = [
@@ -56,10 +60,12 @@ def execute(plan: Plan, *, resume: bool = False) -> Iterator[RunEvent]:
     with locked(plan.out):
         if resume:
             check_current(plan)
+        remove_links(plan.out, (PLAN, EXPERIMENT))
         write_plan(plan)
         waiting = []
         for run in plan.runs:
             if status := ended(job_of(plan, run)):
+                remove_checkpoint(plan.folder(run).path)  # a kill may have come before that
                 yield RunSkipped(run.id, status)
             else:
                 waiting.append(run)

@@ -15,6 +15,7 @@ from nablab.runs.features import leaks
 from nablab.runs.finish import finish_estimator, finish_network
 from nablab.runs.interrupts import Interrupt
 from nablab.runs.job import Job, ended, first_record, is_mended, model_record
+from nablab.runs.leftovers import remove_leftovers
 from nablab.runs.record import RunRecord, Totals
 from nablab.training.events import EpochDone, Event, Finished, StepDone
 from nablab.training.feed import prepare
@@ -48,6 +49,7 @@ def perform(job: Job, interrupt: Interrupt) -> Iterator[RunEvent]:
             return
         if is_mended(job):
             remove_checkpoint(job.folder.path)
+        remove_leftovers(job.folder.path)
         record = first_record(job)
         job.folder.write_record(record)
         try:
