@@ -625,3 +625,97 @@ def test_files_of_others_are_refused(tmp_path: Path) -> None:
     for name in ("torch.pt", "other.npz", "text", "half"):
         with pytest.raises(AutogradError, match="no file that save"):
             autograd.load(tmp_path / name)
+
+
+# Operations as classes.
+
+
+def a_function_of_ones_own(torch: ModuleType) -> list[Any]:
+    """A polynomial fitted with an operation written as a class, and one of several inputs."""
+    calls = []
+
+    class Legendre(torch.autograd.Function):  # type: ignore[misc,name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            calls.append(torch.is_grad_enabled())
+            return 0.5 * (5 * x**3 - 3 * x)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return g * 1.5 * (5 * x**2 - 1)
+
+    class Scaled(torch.autograd.Function):  # type: ignore[misc,name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, w: Any, power: int) -> Any:
+            ctx.power = power
+            ctx.save_for_backward(x, w)
+            return x * w**power
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            x, w = ctx.saved_tensors
+            calls.append(ctx.needs_input_grad)
+            by_x = g * w**ctx.power if ctx.needs_input_grad[0] else None
+            by_w = (g * x * ctx.power * w ** (ctx.power - 1)).sum() if ctx.needs_input_grad[1] else None
+            return by_x, by_w, None
+
+    x = torch.linspace(-3, 3, 50, dtype=torch.float64)
+    y = torch.sin(x)
+    a, b, c, d = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (0.0, -1.0, 0.0, 0.3))
+    for _ in range(20):
+        loss = (a + b * Legendre.apply(c + d * x) - y).pow(2).sum()
+        loss.backward()
+        with torch.no_grad():
+            for p in (a, b, c, d):
+                p -= 5e-4 * p.grad
+                p.grad = None
+    z = Scaled.apply(x[:3], d, 2)
+    z.sum().backward()
+    with torch.no_grad():
+        silent = Scaled.apply(x, d, 1).requires_grad
+    passed = torch.autograd.gradcheck(Legendre.apply, [x[:4].clone().requires_grad_()])
+    return [loss.item(), a, b, c, d, z, d.grad, calls[0], silent, passed]
+
+
+def test_function_same_results() -> None:
+    test_same_results(a_function_of_ones_own)
+
+
+def test_function_says_what_is_missing() -> None:
+    class Odd(autograd.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, w: Any) -> Any:
+            return x + w
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g
+
+    class Number(autograd.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return 3.0
+
+    x = autograd.ones(2, requires_grad=True)
+    with pytest.raises(AutogradError, match="1 gradients for 2 inputs"):
+        Odd.apply(x, x).sum().backward()
+    with pytest.raises(AutogradError, match=r"Number.forward returned no tensor, but a float"):
+        Number.apply(x)
+    with pytest.raises(NotImplementedError, match="backward"):
+        autograd.autograd.Function.backward(None, x)
+    kept = x.detach() + 0
+
+    class Same(autograd.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return kept
+
+    Same.apply(x).sum().backward()
+    Same.apply(x).sum().backward()
+    assert (x.grad.tolist(), kept.tolist()) == ([2, 2], [1, 1])

@@ -9,7 +9,8 @@ import numpy as np
 from nablab.autograd import inplace
 from nablab.autograd.casts import Casts
 from nablab.autograd.comparisons import Operand
-from nablab.autograd.dtypes import Array
+from nablab.autograd.dtypes import Array, boolean
+from nablab.autograd.errors import AutogradError
 from nablab.autograd.generator import default_generator
 from nablab.autograd.graph import OPS
 from nablab.autograd.variable import Variable
@@ -78,7 +79,12 @@ class Mutation(Casts):
         return inplace.update(self, "clamp", min=None, max=max)
 
     def masked_fill_(self, mask: Variable | Array, value: Operand) -> Self:
-        return inplace.assign(self, getattr(mask, "value", mask), value)
+        places = np.array(np.broadcast_to(getattr(mask, "value", mask), self.shape))
+        if places.dtype != boolean:
+            raise AutogradError(
+                f"masked_fill_ takes a mask of bools, not {places.dtype}: compare it, with != 0 say"
+            )
+        return inplace.assign(self, places, value)
 
     def scatter_(self, dim: int, index: Variable | Array, src: Operand) -> Self:
         return inplace.update(self, "scatter", index, src, dim=dim)

@@ -196,7 +196,7 @@ class Op:
         forms: list[Form] = []
         for x, need in zip(inputs, needs, strict=True):
             parents.append(x._parent() if need else None)
-            forms.append((x.value.shape, x.value.dtype) if need else _NONE)
+            forms.append((x.value.shape, x.value.dtype) if need else NO_FORM)
         node = Node(self.name, plan.rules, tuple(parents), tuple(forms), saved, checks)
         node.output = ref(result)
         result.grad_fn = node
@@ -236,7 +236,7 @@ class Op:
         self._plans.clear()
 
 
-_NONE: Form = ((), np.dtype(np.float32))
+NO_FORM: Form = ((), np.dtype(np.float32))
 
 
 def _is_floating(x: Any) -> bool:

@@ -155,6 +155,17 @@ class Variable:
         result._version = self._version
         return result
 
+    def detach_(self) -> Self:
+        """Forget the history in place: the tensor becomes a leaf, such as the state of a recurrent network.
+
+        Raises AutogradError for a view, whose history is that of the tensor which it looks into.
+        """
+        if self._base is not None and self.grad_fn is not None:
+            raise AutogradError("detach_() of a view: use detach(), which returns a tensor without history")
+        self.grad_fn = None
+        self._requires_grad = self._retains_grad = False
+        return self
+
     @property
     def data(self) -> Tensor:
         """As `detach()`. Setting it replaces the values and leaves `grad` alone."""
