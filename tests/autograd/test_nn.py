@@ -40,6 +40,9 @@ LAYERS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "Identity": (lambda nn: nn.Identity(), ROWS),
     "MaxPool2d": (lambda nn: nn.MaxPool2d(2), IMAGES),
     "MaxPool2d overlapping": (lambda nn: nn.MaxPool2d(3, stride=2, padding=1), IMAGES),
+    "MaxPool2d over the edge": (lambda nn: nn.MaxPool2d(3, stride=2, ceil_mode=True), IMAGES),
+    "MaxPool2d hardly over the edge": (lambda nn: nn.MaxPool2d((2, 1), 3, (1, 0), ceil_mode=True), IMAGES),
+    "MaxPool2d that fits": (lambda nn: nn.MaxPool2d(2, ceil_mode=True), IMAGES),
     "AvgPool2d": (lambda nn: nn.AvgPool2d(2), IMAGES),
     "AvgPool2d inside": (lambda nn: nn.AvgPool2d(3, 2, 1, count_include_pad=False), IMAGES),
     "AdaptiveAvgPool2d": (lambda nn: nn.AdaptiveAvgPool2d((3, 1)), IMAGES),
@@ -529,6 +532,10 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "negative log likelihood": (
         lambda m: m.nn.functional.nll_loss(m.ones(2, 3), m.tensor([0, 1]), reduction="avg"),
         "avg",
+    ),
+    "bool classes": (
+        lambda m: m.nn.functional.cross_entropy(m.ones(2, 3), m.tensor([True, False])),
+        "Bool|bool",
     ),
     "embedding": (lambda m: m.nn.Embedding(3, 2)(m.tensor([3])), "range|0 to 2"),
 }
