@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -203,3 +204,40 @@ def test_float32_stays_float32() -> None:
 def test_a_wrong_mlp_is_refused(arguments: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         MLP(*arguments)
+
+
+OF_CLASSES = (Softmax(3), MLP((4, 3)), TwoLayer(5, 3))
+
+
+def started(model: Any) -> Any:
+    rng = np.random.default_rng(0)
+    return model.initial(rng) if isinstance(model, MLP) else model.initial(rng, 4)
+
+
+@pytest.mark.parametrize("model", [*OF_CLASSES, Logistic(), LinearRegression()])
+@pytest.mark.parametrize("shape", [(6, 5), (6, 2, 2), (5,)])
+def test_inputs_of_another_shape_are_refused(model: Any, shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match=re.escape(f"x has the shape {shape}, and these weights take (N, 4)")):
+        model.loss(started(model), np.ones(shape), np.zeros(6, int))
+
+
+@pytest.mark.parametrize("model", OF_CLASSES)
+@pytest.mark.parametrize("y", [np.zeros(4, int), np.zeros((6, 2), int)])
+def test_labels_of_another_number_are_refused(model: Any, y: Any) -> None:
+    for function in (model.loss, model.gradient):
+        with pytest.raises(UserError, match=f"6 samples need 6 labels; .*{re.escape(str(y.shape))}"):
+            function(started(model), np.ones((6, 4)), y)
+
+
+@pytest.mark.parametrize("model", OF_CLASSES)
+def test_lists_do_as_arrays(model: Any) -> None:
+    x, y = np.arange(24.0).reshape(6, 4) / 24, np.arange(6) % 3
+    given, listed = (model.gradient(started(model), *data) for data in ((x, y), (x.tolist(), y.tolist())))
+    assert all(np.array_equal(given[name], listed[name]) for name in given)
+
+
+@pytest.mark.parametrize("wrong", [{"activation": "sigmoid"}, {"output": "sigmoid"}])
+def test_two_layers_of_an_unknown_kind_are_refused(wrong: dict[str, Any]) -> None:
+    """They were taken for ReLU and for the logistic output."""
+    with pytest.raises(UserError, match="'sigmoid' is not known; known: "):
+        TwoLayer(5, 3, **wrong)

@@ -193,8 +193,8 @@ def test_next_to_where_the_loss_ends(seed: int) -> None:
 
 def test_what_cannot_be_compared_is_not_right() -> None:
     with pytest.raises(UserError, match="not finite next to"):
-        gradcheck(log, lambda p, x, y: {"s": 5 / p["s"]}, {"s": np.array([1e-9])}, seed=1)
-    partly = gradcheck(log, lambda p, x, y: {"s": np.array([7.0, 1.0])}, {"s": np.array([1e-9, 1.0])}, seed=1)
+        gradcheck(log, lambda p, x, y: {"s": 5 / p["s"]}, {"s": np.array([1e-9])}, seed=0)
+    partly = gradcheck(log, lambda p, x, y: {"s": np.array([7.0, 1.0])}, {"s": np.array([1e-9, 1.0])}, seed=0)
     assert partly["s"].compared == 1
     assert "not finite next to some" in partly["s"].text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -402,3 +403,60 @@ def test_biases_as_rows_are_biases() -> None:
 
     rows = {name: np.atleast_2d(value) for name, value in PARAMS.items()}
     assert "the mask (g > 0)" in gradcheck(of_rows, as_rows, rows, X, Y)["b1"].text
+
+
+def test_kinks_that_cancel_accuse_nobody() -> None:
+    """With f(o) = max(o, o/4), f(-f(o)) has the slope -1/4 on both sides of 0; the chain rule says -1/16."""
+
+    def f(o: Any) -> Any:
+        return np.where(o > 0, o, o / 4)
+
+    def slope(o: Any) -> Any:
+        return np.where(o > 0, 1.0, 0.25)
+
+    def twice(p: Any, x: Any, y: Any) -> Any:
+        return np.sum(y * f(-f(p["b"]))) + np.sum(f(p["c"]))
+
+    def by_formula(p: Any, x: Any, y: Any) -> Any:
+        return {"b": -y * slope(-f(p["b"])) * slope(p["b"]), "c": slope(p["c"])}
+
+    params, y = {"b": np.zeros(3), "c": np.zeros(3)}, np.array([1.0, 2.0, 3.0])
+    report = gradcheck(twice, by_formula, params, None, y)
+    assert report.right, str(report)
+    assert "compared at a point nearby" in report["b"].remark
+    wrong = gradcheck(twice, lambda p, x, y: {**by_formula(p, x, y), "b": p["b"]}, params, None, y)
+    assert not wrong["b"].right
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_single_precision_shows_where_labels_make_the_loss_double(seed: int) -> None:
+    """Scores in float32, saturated, less labels in int64: the values are double, their steps are not."""
+    rng = np.random.default_rng(seed)
+    x, y = 30 * rng.standard_normal((20, 3)), rng.integers(0, 2, (20, 4))
+    params = {"W": rng.standard_normal((3, 4)), "b": np.zeros(4)}
+
+    def outputs(p: Any, x: Any) -> Any:
+        z = x.astype(np.float32) @ p["W"].astype(np.float32) + p["b"].astype(np.float32)
+        return np.float32(1) / (1 + np.exp(-z))
+
+    def squares(p: Any, x: Any, y: Any) -> Any:
+        return np.sum((outputs(p, x) - y) ** 2) / len(x)
+
+    def theirs(p: Any, x: Any, y: Any) -> Any:
+        q = outputs(p, x)
+        d = 2 * (q - y) * q * (1 - q) / len(x)
+        return {"W": x.T @ d, "b": d.sum(0)}
+
+    report = gradcheck(squares, theirs, params, x, y)
+    assert report.single
+    assert report.right, str(report)
+
+
+def test_a_slow_loss_is_measured_at_fewer_entries() -> None:
+    def slow(p: Any, x: Any, y: Any) -> Any:
+        time.sleep(0.02)
+        return np.sum(p["w"] ** 2)
+
+    report = gradcheck(slow, lambda p, x, y: {"w": 2 * p["w"]}, {"w": RNG.standard_normal((20, 20))})
+    assert report.right
+    assert 8 <= report["w"].compared < 110

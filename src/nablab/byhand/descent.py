@@ -67,6 +67,7 @@ def descend(
     >>> [float(s.params["w"]) for s in descend(slope, start, np.zeros(1), np.zeros(1), lr=0.25, epochs=3)]
     [0.5, 0.25, 0.125]
     """
+    x, y = np.asarray(x), np.asarray(y)
     samples = len(x)
     if len(y) != samples:
         raise UserError(f"{samples} samples and {len(y)} labels: there must be one for each")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import Array
+from nablab.byhand.inputs import flat
 from nablab.byhand.losses import one_each
 from nablab.byhand.penalty import half_squares
 
@@ -34,7 +35,7 @@ class LinearRegression:
 
     def scores(self, params: Mapping[str, Array], x: Array) -> Array:
         """z (N,)."""
-        return np.asarray(x @ params["w"] + params["b"])
+        return np.asarray(flat(x, params["w"]) @ params["w"] + params["b"])
 
     def loss(self, params: Mapping[str, Array], x: Array, y: Array) -> float:
         """L, with the penalty."""
@@ -45,4 +46,4 @@ class LinearRegression:
     def gradient(self, params: Mapping[str, Array], x: Array, y: Array) -> dict[str, Array]:
         """dL/dw (D,) and dL/db ()."""
         dz = 2 * (self.scores(params, x) - one_each(y, len(x))) / len(x)
-        return {"w": x.T @ dz + self.l2 * params["w"], "b": np.asarray(dz.sum())}
+        return {"w": np.asarray(x).T @ dz + self.l2 * params["w"], "b": np.asarray(dz.sum())}

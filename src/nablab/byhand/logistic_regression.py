@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import Array, logistic, softplus
+from nablab.byhand.inputs import flat
 from nablab.byhand.losses import between_0_and_1, one_each
 from nablab.byhand.penalty import half_squares
 
@@ -43,7 +44,7 @@ class Logistic:
 
     def scores(self, params: Mapping[str, Array], x: Array) -> Array:
         """z (N,): above 0 for class 1."""
-        return np.asarray(x @ params["w"] + params["b"])
+        return np.asarray(flat(x, params["w"]) @ params["w"] + params["b"])
 
     def loss(self, params: Mapping[str, Array], x: Array, y: Array) -> float:
         """L, by softplus(z) = log(1 + exp z), which does not overflow."""
@@ -53,4 +54,4 @@ class Logistic:
     def gradient(self, params: Mapping[str, Array], x: Array, y: Array) -> dict[str, Array]:
         """dL/dw (D,) and dL/db ()."""
         dz = (logistic(self.scores(params, x)) - between_0_and_1(one_each(y, len(x)))) / len(x)
-        return {"w": x.T @ dz + self.l2 * params["w"], "b": np.asarray(dz.sum())}
+        return {"w": np.asarray(x).T @ dz + self.l2 * params["w"], "b": np.asarray(dz.sum())}

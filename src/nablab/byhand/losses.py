@@ -93,14 +93,26 @@ def between_0_and_1(y: Array) -> Array:
     return y
 
 
+def one_hot_each(y: Array, Z: Array) -> Array:
+    """One-hot labels (N, K) for scores Z (N, K).
+
+    Raises:
+        UserError: labels that are not 0..K-1, or not one for each of the N samples.
+    """
+    Y = one_hot(y, Z.shape[1])
+    if len(Y) != len(Z):
+        raise UserError(f"{len(Z)} samples need {len(Z)} labels; these have the shape {np.shape(y)}")
+    return Y
+
+
 def cross_entropy(Z: Array, y: Array) -> float:
     """Softmax and negative log likelihood in one: 1/N sum_n (log sum_k exp Z_nk - sum_k Y_nk Z_nk)."""
-    return float(np.mean(log_sum_exp(Z)[:, 0] - (one_hot(y, Z.shape[1]) * Z).sum(axis=1)))
+    return float(np.mean(log_sum_exp(Z)[:, 0] - (one_hot_each(y, Z) * Z).sum(axis=1)))
 
 
 def cross_entropy_gradient(Z: Array, y: Array) -> Array:
     """dL/dZ = (P - Y) / N, with P = softmax(Z)."""
-    return np.asarray((softmax(Z) - one_hot(y, Z.shape[1])) / len(Z))
+    return np.asarray((softmax(Z) - one_hot_each(y, Z)) / len(Z))
 
 
 def logistic_loss(Z: Array, y: Array) -> float:
@@ -155,7 +167,7 @@ def _targets(y: Array, Z: Array) -> Array:
     y = np.asarray(y)
     if y.shape == Z.shape:
         return y
-    return one_each(y, len(Z)).reshape(-1, 1) if Z.shape[1] == 1 else one_hot(y, Z.shape[1])
+    return one_each(y, len(Z)).reshape(-1, 1) if Z.shape[1] == 1 else one_hot_each(y, Z)
 
 
 def _same(Z: Array) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import ACTIVATIONS, Activation, Array
+from nablab.byhand.inputs import flat
 from nablab.byhand.losses import LOSSES, Loss
 from nablab.byhand.penalty import half_squares
 from nablab.errors import UserError, did_you_mean
@@ -96,7 +97,7 @@ class MLP:
 
     def forward(self, params: Mapping[str, Array], x: Array) -> Trace:
         """The forward pass of a batch (N, D), or of one input (D,)."""
-        given, received = [x], []
+        given, received = [flat(x, params["W1"])], []
         for layer in range(1, self.depth + 1):
             received.append(given[-1] @ params[f"W{layer}"] + params[f"b{layer}"])
             if layer < self.depth:

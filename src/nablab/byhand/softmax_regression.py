@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nablab.byhand.activations import Array
-from nablab.byhand.losses import log_sum_exp, one_hot, softmax
+from nablab.byhand.inputs import flat
+from nablab.byhand.losses import log_sum_exp, one_hot_each, softmax
 from nablab.byhand.penalty import half_squares
 
 
@@ -45,15 +46,16 @@ class Softmax:
 
     def scores(self, params: Mapping[str, Array], x: Array) -> Array:
         """Z (N, K), the logits."""
-        return np.asarray(x @ params["W"] + params["b"])
+        return np.asarray(flat(x, params["W"]) @ params["W"] + params["b"])
 
     def loss(self, params: Mapping[str, Array], x: Array, y: Array) -> float:
         """L. The mean, not the sum: the loss of 1,000 samples can be compared with that of 100."""
         Z = self.scores(params, x)
-        right = (one_hot(y, self.classes) * Z).sum(axis=1)
+        right = (one_hot_each(y, Z) * Z).sum(axis=1)
         return float(np.mean(log_sum_exp(Z)[:, 0] - right)) + half_squares(self.l2, params["W"])
 
     def gradient(self, params: Mapping[str, Array], x: Array, y: Array) -> dict[str, Array]:
         """dL/dW (D, K) and dL/db (K,)."""
-        dZ = (softmax(self.scores(params, x)) - one_hot(y, self.classes)) / len(x)
-        return {"W": x.T @ dZ + self.l2 * params["W"], "b": dZ.sum(axis=0)}
+        Z = self.scores(params, x)
+        dZ = (softmax(Z) - one_hot_each(y, Z)) / len(x)
+        return {"W": np.asarray(x).T @ dZ + self.l2 * params["W"], "b": dZ.sum(axis=0)}

@@ -9,8 +9,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from nablab.byhand.activations import Array
+from nablab.byhand.inputs import flat
 from nablab.byhand.losses import cross_entropy, cross_entropy_gradient, logistic_gradient, logistic_loss
 from nablab.byhand.penalty import half_squares
+from nablab.errors import UserError
 
 
 class Forward(NamedTuple):
@@ -54,6 +56,11 @@ class TwoLayer:
     l2: float = 0.0
     deviation: float = 0.01  #: of the initial weights
 
+    def __post_init__(self) -> None:
+        for name, known in ((self.activation, ("tanh", "relu")), (self.output, ("softmax", "logistic"))):
+            if name not in known:
+                raise UserError(f"{name!r} is not known; known: {' and '.join(known)}; see MLP for others")
+
     def initial(self, rng: np.random.Generator, features: int) -> dict[str, Array]:
         """Small normal weights, since equal units would stay equal; biases 0."""
         outputs = 1 if self.output == "logistic" else self.classes
@@ -66,7 +73,7 @@ class TwoLayer:
 
     def forward(self, params: Mapping[str, Array], x: Array) -> Forward:
         """Z1, H and Z2."""
-        Z1 = x @ params["W1"] + params["b1"]
+        Z1 = flat(x, params["W1"]) @ params["W1"] + params["b1"]
         H = np.tanh(Z1) if self.activation == "tanh" else np.maximum(Z1, 0)
         return Forward(Z1, H, H @ params["W2"] + params["b2"])
 
@@ -86,7 +93,7 @@ class TwoLayer:
         dH = dZ2 @ params["W2"].T
         dZ1 = dH * (1 - H * H) if self.activation == "tanh" else dH * (Z1 > 0)
         return {
-            "W1": x.T @ dZ1 + self.l2 * params["W1"],
+            "W1": np.asarray(x).T @ dZ1 + self.l2 * params["W1"],
             "b1": dZ1.sum(axis=0),
             "W2": H.T @ dZ2 + self.l2 * params["W2"],
             "b2": dZ2.sum(axis=0),

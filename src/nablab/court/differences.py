@@ -54,7 +54,10 @@ def measure_precision(problem: Problem, rng: np.random.Generator) -> Precision:
     """
     scale = max(abs(problem.value()), 1e-3)
     lines = [_along_a_line(problem, rng) for _ in range(3)]
-    noise = max(float(np.median([_noise_of(values) for values in lines])), _rounding(np.stack(lines)) * scale)
+    noise = max(
+        float(np.median([_noise_of(values) for values in lines])),
+        _rounding(problem, np.stack(lines), rng) * scale,
+    )
     relative = noise / scale
     # The error h^2 of curvature and noise / h are equal near the cube root; for float64 that is 6e-6.
     return Precision(noise, min(relative ** (1 / 3), 1e-2), single=relative > 1e-10)
@@ -91,10 +94,22 @@ def _noise_of(values: Array) -> float:
     return min(estimates)
 
 
-def _rounding(values: Array) -> float:
-    """The relative error that a loss has at least, even where it is too coarse to change along a line."""
-    single = values.all() and np.array_equal(values, values.astype(np.float32))
+def _rounding(problem: Problem, lines: Array, rng: np.random.Generator) -> float:
+    """The relative error that a loss has at least, even where it is too coarse to change along a line.
+
+    A loss is single if its values are, or if it does not see that parameters are rounded to single precision.
+    """
+    single = lines.all() and np.array_equal(lines, _to_single(lines))
+    point = {name: p * (1 + 1e-3 * rng.standard_normal(p.shape)) for name, p in problem.params.items()}
+    value = problem.value(point)
+    blind = value == problem.value({name: _to_single(p) for name, p in point.items()})
+    single = single or (blind and value != problem.value())
     return float(np.finfo(np.float32).eps) / 4 if single else float(np.finfo(np.float64).eps)
+
+
+def _to_single(values: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32).astype(np.float64)
 
 
 def entry_line(problem: Problem, name: str, place: tuple[int, ...]) -> Line:

@@ -78,6 +78,12 @@ class Evidence:
         return bool(np.all(measured <= zero) and np.all(np.abs(self.whole) <= zero))
 
     @property
+    def vague(self) -> bool:
+        """Whether what is there is hardly larger than how far claim and measurement may differ."""
+        tolerated = np.linalg.norm(self.tolerance[self.judged])
+        return bool(2 * tolerated > np.linalg.norm(self.claimed[self.judged]) > 0)
+
+    @property
     def relative_error(self) -> float:
         """|claimed - measured| / max(|claimed|, |measured|), Euclidean, over what can be compared."""
         if self.vanishes:

@@ -228,9 +228,9 @@ def _received(
 
     a = incoming(range(width), first)
     largest = np.argsort(-np.abs(a))[:3].tolist()
-    for k in others:
+    for k in (k for k in others if abs(error[k]) >= least):
         off = incoming(largest, k) - a[largest]
-        if abs(error[k]) >= least and np.linalg.norm(off) > 1e-2 * np.linalg.norm(a[largest]):
+        if np.linalg.norm(off) > 1e-2 * np.linalg.norm(a[largest]):
             return None
     return a
 

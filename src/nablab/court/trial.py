@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -21,14 +22,17 @@ from nablab.court.problem import GradientFunction, LossFunction, Problem, make_p
 from nablab.court.report import Cause, CourtReport, Finding
 from nablab.errors import UserError
 
+#: About how long a problem may be measured. Each parameter gets an equal share of it.
+SECONDS = 20.0
+
 #: How far the second point is from the first, where that one tells too little.
 _NUDGE = 0.1
 
 #: Why a point may tell too little.
-_ZERO, _SMALL, _KINKS = "zero here", "too small here to be told from zero", "kinks here"
+_ZERO, _SMALL, _KINKS = "zero here", "too small here to be compared", "kinks here"
 _ALSO_NEARBY = {
     _ZERO: "zero, here and at a point nearby",
-    _SMALL: "too small to be told from zero, here and at a point nearby",
+    _SMALL: "too small to be compared, here and at a point nearby",
 }
 _NOT_FINITE = "the loss is not finite next to some of its entries, which were not compared"
 
@@ -56,7 +60,8 @@ def gradcheck(
         x: the inputs, samples along the first axis.
         y: the labels or targets.
         rtol: relative tolerance. For single precision it is 1e-4 (the gradient) or 1e-3 (the loss) at least.
-        entries: a parameter with more is looked at on a grid of about so many, and along random directions.
+        entries: a parameter with more is looked at on a grid of about so many, and along random directions;
+            where the loss takes milliseconds, of fewer.
         seed: draws these.
 
     >>> import numpy as np
@@ -81,9 +86,11 @@ def gradcheck(
 def _judge(problem: Problem, rtol: float, entries: int, seed: int) -> CourtReport:
     rng = np.random.default_rng(seed)
     precision = measure_precision(problem, rng)
-    held = _Trial(problem, precision, rtol, entries, seed)
+    held = _Trial(problem, precision, rtol, _affordable(problem, entries), seed)
     findings = {finding.name: finding for finding in held.findings(problem.params)}
-    unclear = [name for name, finding in findings.items() if finding.remark or held.may_be_kinks(finding)]
+    # A kink shows by slopes that differ. Two that cancel do not, nor do small ones in single precision.
+    kinks = precision.single or any(finding.kinks for finding in findings.values())
+    unclear = [name for name, f in findings.items() if f.remark or (kinks and not f.right and f.compared)]
     if unclear:
         findings |= _second_look(held, findings, unclear, rng)
     for finding in findings.values():
@@ -96,6 +103,14 @@ def _judge(problem: Problem, rtol: float, entries: int, seed: int) -> CourtRepor
     return CourtReport(tuple(findings.values()), problem.value(), precision.step, precision.single, said)
 
 
+def _affordable(problem: Problem, entries: int) -> int:
+    """So many entries of a parameter, fewer where the loss is slow: each takes up to ten values of it."""
+    begun = time.perf_counter()
+    problem.value()
+    each = max(time.perf_counter() - begun, 1e-6)
+    return min(entries, max(8, int(SECONDS / each / len(problem.params) / 10)))
+
+
 class _Trial:
     """One point of the parameters."""
 
@@ -106,13 +121,6 @@ class _Trial:
         self.rtol = max(rtol, 1e-3) if precision.single else rtol
         self.entries = entries
         self.seed = seed
-
-    def may_be_kinks(self, finding: Finding) -> bool:
-        """Whether a wrong gradient may be wrong here only, where several kinks meet.
-
-        Each alone shows by slopes that differ; two that cancel do not, nor do small ones in single precision.
-        """
-        return bool(not finding.right and finding.compared and (finding.kinks or self.precision.single))
 
     def findings(self, names: Iterable[str]) -> list[Finding]:
         """The verdicts on some of the parameters."""
@@ -151,6 +159,8 @@ class _Trial:
             remark = _KINKS
         elif not np.isfinite(evidence.measured).all():
             remark = _NOT_FINITE
+        elif evidence.vague:
+            remark = _SMALL
         return Finding(
             name,
             shape,
