@@ -19,6 +19,7 @@ from nablab.data.dataset import Dataset
 from nablab.data.preprocess import Preprocessing
 from nablab.errors import NablabError, UserError
 from nablab.models.model import Model
+from nablab.runs.leftovers import remove_links
 from nablab.runs.planned import DataReference
 from nablab.runs.record import RunRecord
 from nablab.runs.store import RunFolder
@@ -78,7 +79,10 @@ def export_run(
     record = run.record()
     if record.status != "done":
         raise UserError(f"{run.path} has not finished (it is {record.status}); there is no model to export")
-    path = run.path / f"model.{format_}" if path is None else Path(path)
+    if path is None:
+        path = run.path / f"model.{format_}"
+        remove_links(run.path, [path.name])
+    path = Path(path)
     checks = find_checks(run, record, dataset)
     content, ask = _translate(run, record, format_, model, dataset, checks)
     said = (
