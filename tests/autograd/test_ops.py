@@ -146,6 +146,7 @@ ARITHMETIC = [
         m.div(x, 0.3, rounding_mode="floor") + x.div(0.7, rounding_mode="trunc")
         x % 0.7 + x.remainder(-0.3)
         m.fmod(x, 0.7) - m.remainder(x, -0.7)
+        x.clamp(x - 1, x.abs() / 2 + 0.1) + m.clamp(x, min=x * x) + x.clamp(max=x * x)
     """, MATRIX, ((),)),
     *cases("""
         x % w
@@ -231,6 +232,7 @@ REDUCTIONS = [
         x.norm(1) + x.norm(float("inf"))
         m.norm(x, 1, 2, True)
         F.normalize(x, dim=2)
+        x.cumsum(axis=0) + x.max(axis=1)[0].sum() - m.min(x, axis=0).values.sum()
         x.sum(axis=1, keepdims=True) + x.mean(axis=(0, 1))
         x.var(0, False) + m.std(x, 0, unbiased=False)
         m.linalg.norm(x) + m.linalg.norm(x, dim=2).sum()

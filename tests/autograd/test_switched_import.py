@@ -103,6 +103,20 @@ VALUES = """
     torch.normal(2.0, 0.0, (2, 2))
     torch.normal(torch.tensor([1.0, 2.0]), 0.0)
     torch.randint(3, 4, (2,)) + torch.randint(1, (2,)) + torch.randint(low=0, high=1, size=(2,))
+    torch.zeros(0, 2).split(3)[0]
+    torch.zeros(0).chunk(2)[0]
+    torch.zeros(0, 3).sort(0).values
+    torch.zeros(2, 3).repeat(2, 0)
+    torch.zeros(0, 3).nonzero()
+    torch.einsum("ij->", torch.zeros(0, 3))
+    torch.tensor([torch.ones(2)[0], 3])
+    torch.tensor([np.float64(1.5), 2.0])
+    torch.tensor([np.float32(1.5), 2.0])
+    torch.tensor([np.int32(1), 2.5])
+    torch.tensor([-5.0]) % float("inf")
+    torch.tensor([-7, 7]) % torch.tensor([3.0, -3.0])
+    torch.tensor([1234.5678]).round(decimals=-2)
+    torch.tensor([float("nan"), 1.0, 2.0]).sort(descending=True).indices
     torch.tensor([5.0, 7.0]).sub_(torch.ones(2), alpha=2)
 """.strip().splitlines()
 

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from nablab.autograd import devices
 from nablab.autograd.devices import CPU
-from nablab.autograd.dtypes import Array, float32, float64, get_default_dtype, int64
+from nablab.autograd.dtypes import Array, DType, float32, float64, get_default_dtype, int64
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.generator import default_generator as default_generator
 from nablab.autograd.tensor import Tensor
@@ -24,7 +24,7 @@ def tensor(
 ) -> Tensor:
     """A new leaf with a copy of `data`: numbers, nested lists, an array or a tensor.
 
-    Python floats become the default dtype (float32), integers int64; an array keeps its dtype.
+    Python floats become the default dtype (float32), integers int64; arrays and NumPy's numbers keep theirs.
 
     Raises AutogradError where the values are no numbers, or where an integer dtype shall require gradients.
 
@@ -39,12 +39,17 @@ def tensor(
         raise AutogradError(f"tensor() cannot read these values: {error}") from error
     if array.dtype.kind not in "biuf":
         raise AutogradError(f"tensor() takes numbers and bools, not {array.dtype}")
-    first = plain
-    while isinstance(first, list) and first:
-        first = first[0]
-    if dtype is None and array.dtype == float64 and not isinstance(first, np.ndarray | np.generic):
-        array = array.astype(get_default_dtype())
+    if dtype is None and array.dtype == float64:
+        array = array.astype(_float_dtype(plain), copy=False)
     return leaf(array, requires_grad, device)
+
+
+def _float_dtype(plain: Any) -> DType:
+    """What fractions become: of the dtype of the first, where it has one; Python's of the default one."""
+    while isinstance(plain, list) and plain:
+        plain = plain[0]
+    is_known = isinstance(plain, np.ndarray | np.generic) and plain.dtype.kind == "f"
+    return plain.dtype if is_known else get_default_dtype()
 
 
 def leaf(array: Array, requires_grad: bool, device: str) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nablab.autograd.comparisons import Operand
 from nablab.autograd.dtypes import common_dtype
 from nablab.autograd.errors import AutogradError
 from nablab.autograd.graph import OPS
 from nablab.autograd.ordering import Ordering
+from nablab.autograd.variable import Variable
 
 if TYPE_CHECKING:
     from nablab.autograd.tensor import Tensor
@@ -150,9 +151,12 @@ class Elementwise(Ordering):
         """To so many decimals; from the middle to the even one."""
         return OPS["round"](self, decimals=decimals)
 
-    def clamp(self, min: float | None = None, max: float | None = None) -> Tensor:
-        """What lies outside of the bounds is set to the nearer one."""
-        return OPS["clamp"](self, min=min, max=max)
+    def clamp(self, min: Operand | None = None, max: Operand | None = None) -> Tensor:
+        """What lies outside of the bounds, which may be tensors, is set to the nearer one."""
+        if not (isinstance(min, Variable) or isinstance(max, Variable)):
+            return OPS["clamp"](self, min=min, max=max)
+        low = cast("Tensor", self) if min is None else self.where(self >= min, min)
+        return low if max is None else low.where(low <= max, max)
 
     clip = clamp
 

@@ -20,7 +20,8 @@ eq, ne, lt, le, gt, ge = Tensor.eq, Tensor.ne, Tensor.lt, Tensor.le, Tensor.gt, 
 logical_and, logical_or, logical_xor = Tensor.logical_and, Tensor.logical_or, Tensor.logical_xor
 logical_not, isnan, isinf, isfinite = Tensor.logical_not, Tensor.isnan, Tensor.isinf, Tensor.isfinite
 isclose, equal, any, all = Tensor.isclose, Tensor.equal, Tensor.any, Tensor.all
-clamp_min, clamp_max, clip = Tensor.clamp_min, Tensor.clamp_max, Tensor.clip
+clamp, clamp_min, clamp_max, clip = Tensor.clamp, Tensor.clamp_min, Tensor.clamp_max, Tensor.clip
+cumsum = Tensor.cumsum
 
 sum, mean, prod = Tensor.sum, Tensor.mean, Tensor.prod
 var, std, norm, median = Tensor.var, Tensor.std, Tensor.norm, Tensor.median

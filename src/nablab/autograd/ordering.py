@@ -27,21 +27,23 @@ class Ordering(Shapes):
 
     __slots__ = ()
 
-    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def max(self, dim: Any = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
         """The largest value; with `dim`, (values, indices); with a tensor, the larger of each pair.
 
         Equal ones share the gradient, except with `dim`.
         """
         if isinstance(dim, Variable):
             return OPS["maximum"](self, dim)
+        dim = dim if axis is None else axis
         if dim is None:
             return OPS["amax"](self, dim=None, keepdim=False)
         return self._take_along(self.argmax(dim, True), dim, keepdim)
 
-    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def min(self, dim: Any = None, keepdim: bool = False, *, axis: int | None = None) -> Any:
         """The smallest value; with `dim`, (values, indices); with a tensor, the smaller of each pair."""
         if isinstance(dim, Variable):
             return OPS["minimum"](self, dim)
+        dim = dim if axis is None else axis
         if dim is None:
             return OPS["amin"](self, dim=None, keepdim=False)
         return self._take_along(self.argmin(dim, True), dim, keepdim)

@@ -116,7 +116,7 @@ class Shapes(Mutation):
         if isinstance(split_size, int):
             if split_size < 1:
                 raise AutogradError(f"split() cuts pieces of 1 or more, not of {split_size}")
-            ends = [min(start + split_size, n) for start in range(0, n, split_size)]
+            ends = [min(start + split_size, n) for start in range(0, max(n, 1), split_size)]
         else:
             ends = np.cumsum(split_size).tolist()
             if ends[-1] != n:

@@ -95,9 +95,11 @@ class Tensor(Elementwise):
             correction=int(unbiased) if correction is None else correction,
         )  # fmt: skip
 
-    def cumsum(self, dim: int) -> Tensor:
+    def cumsum(self, dim: int | None = None, *, axis: int | None = None) -> Tensor:
         """The sum of all entries up to each."""
-        return OPS["cumsum"](self, dim=dim)
+        if dim is None and axis is None:
+            raise TypeError("cumsum() misses dim")
+        return OPS["cumsum"](self, dim=dim if axis is None else axis)
 
     def cumprod(self, dim: int) -> Tensor:
         """The product of all entries up to each."""
