@@ -56,7 +56,7 @@ def open_(
 )
 def run(
     *labs: Annotated[str, Parameter(help="Letters, or all. [all]")],
-    quick: Annotated[bool, option(RUNS, "With what ships with nablab, a minute each. [default]")] = False,
+    quick: Annotated[bool, option(RUNS, "With small data, a minute each. [default]")] = False,
     full: Annotated[bool, option(RUNS, "With whole data sets, where they are here.")] = False,
     time_limit: Annotated[str | None, option(RUNS, "What one lab may take, e.g. 10m.")] = None,
     out: Annotated[Path, option(RESULTS, "Folder for notebooks and pages. [.]")] = Path("."),
