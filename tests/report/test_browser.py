@@ -108,6 +108,17 @@ def test_long_names_of_classes_stay_in_the_page(browser, view, tmp_path: Path, w
     page.close()
 
 
+def test_names_of_one_word_are_whole_on_a_phone(opened) -> None:
+    page = opened(390)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    broken = """() => [...document.querySelectorAll('.plain .name')].filter(cell => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return !cell.textContent.includes(' ') && range.getBoundingClientRect().height > 30;
+    }).map(cell => cell.textContent)"""
+    assert page.evaluate(broken) == []
+
+
 def _renamed(classes, names: tuple[str, ...]):
     return tuple(replace(one, name=name) for one, name in zip(classes, names, strict=True))
 

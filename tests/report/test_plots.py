@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from nablab.report.plots import all_curves_figure, confusion_figure, curves_figure, scatter_figure
 from nablab.report.plots_labels import Rectangle, place_labels, spread
 from nablab.report.plots_svg import css_variables, themed_svg
 from nablab.report.plots_theme import DARK, LIGHT, stroke
+from nablab.report.view_types import PointView
 
 
 def section(view, label="lenet"):
@@ -91,6 +93,40 @@ def test_scatter_shows_points_with_their_range_and_leaves_out_what_has_no_logari
     drawn = sorted((bar[0][1], bar[1][1]) for bar in bars)
     np.testing.assert_allclose(drawn, sorted((point.low, point.high) for point in points))
     assert [text.get_text() for text in figure.axes[0].texts] == [point.label for point in points]
+
+
+def point_at(x: float, accuracy: float, fraction: float = 1.0, label: str = "lenet") -> PointView:
+    return PointView(label, fraction, x, accuracy, accuracy, accuracy, 1)
+
+
+def test_a_name_keeps_off_the_line_of_its_model(view):
+    """Right and left of its last point, which are nearest, the line would strike it through."""
+    points = [point_at(1.0, 0.8, 0.1), point_at(100.0, 0.8, 0.5), point_at(10.0, 0.8)]
+    figure = scatter_figure(view, points, "seconds")
+    (axes,) = figure.axes
+    (name,) = axes.texts
+    box = name.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    left, height = axes.transData.transform((1.0, 0.8))
+    right, _ = axes.transData.transform((100.0, 0.8))
+    assert box.x0 < right
+    assert box.x1 > left
+    assert not box.y0 < height < box.y1
+
+
+@pytest.mark.parametrize("kind", ["scatter", "curves"])
+def test_the_name_of_an_axis_has_room_beside_long_ticks(view, kind):
+    figure = scatter_figure(view, [point_at(1.0, 0.675), point_at(2.0, 0.8, label="net_linear")], "t")
+    if kind == "curves":
+        figure = curves_figure(section(view).curves[-1], ("accuracy",))
+        figure.axes[0].set_ylim(0.67, 0.83)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    (axes,) = figure.axes
+    ticks = [tick for tick in axes.get_yticklabels() if tick.get_text()]
+    assert any(tick.get_text() == "72.5 %" for tick in ticks)
+    name = axes.yaxis.label
+    figure.draw(renderer)
+    assert name.get_window_extent(renderer).x0 >= 0
+    assert name.get_window_extent(renderer).x1 < min(t.get_window_extent(renderer).x0 for t in ticks)
 
 
 def test_no_points_give_an_empty_figure(view):

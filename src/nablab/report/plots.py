@@ -10,7 +10,16 @@ from nablab.report.graph_svg import clean
 from nablab.report.plots_confusion import confusion_figure
 from nablab.report.plots_labels import spread
 from nablab.report.plots_scatter import scatter_figure
-from nablab.report.plots_theme import INK, Margins, model_places, new_figure, percent_axis, plain_axes, stroke
+from nablab.report.plots_theme import (
+    INK,
+    PERCENT_MARGIN,
+    Margins,
+    model_places,
+    new_figure,
+    percent_axis,
+    plain_axes,
+    stroke,
+)
 from nablab.report.view_types import ComparisonView
 
 if TYPE_CHECKING:
@@ -37,7 +46,8 @@ def curves_figure(
         title: above everything; empty is none.
     """
     top = 0.6 if title else 0.32
-    figure = new_figure(4.6 * len(quantities), 2.9 + top, Margins(top=top))
+    left = PERCENT_MARGIN if quantities[0] == "accuracy" else Margins.left
+    figure = new_figure(4.6 * len(quantities), 2.9 + top, Margins(left=left, top=top))
     for position, quantity in enumerate(quantities, start=1):
         axes = figure.add_subplot(1, len(quantities), position)
         plain_axes(axes)
@@ -62,7 +72,7 @@ def all_curves_figure(
     Strokes belong to models by their row in the table, here as in `scatter_figure`.
     """
     longest = max((len(curves.label) for curves in view.curves), default=0)
-    figure = new_figure(8.6, 4.4, Margins(right=min(0.4 + 0.07 * longest, 3.0)))
+    figure = new_figure(8.6, 4.4, Margins(left=PERCENT_MARGIN, right=min(0.4 + 0.07 * longest, 3.0)))
     axes = figure.add_subplot()
     plain_axes(axes)
     places = model_places(view)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from nablab.analysis.board import COSTS
 from nablab.report.plots_scatter import Line, log_axis, name_tracks
-from nablab.report.plots_theme import INK, Margins, new_figure, percent_axis, plain_axes, stroke
+from nablab.report.plots_theme import (
+    INK,
+    PERCENT_MARGIN,
+    Margins,
+    new_figure,
+    percent_axis,
+    plain_axes,
+    stroke,
+)
 from nablab.report.view_board import COST_NAMES, BoardView
 from nablab.report.view_types import PointView
 
@@ -29,7 +37,7 @@ def front_figure(view: BoardView, cost: str) -> Figure:
     Args:
         cost: one of `nablab.analysis.board.COSTS`.
     """
-    figure = new_figure(_WIDTH, _HEIGHT, Margins())
+    figure = new_figure(_WIDTH, _HEIGHT, Margins(left=PERCENT_MARGIN))
     _draw(figure, figure.add_subplot(), view, cost)
     return figure
 
@@ -40,7 +48,7 @@ def board_figure(view: BoardView) -> Figure:
     rows = -(-len(costs) // _COLUMNS)
     columns = min(len(costs), _COLUMNS) or 1
     width, height = _WIDTH * columns, _HEIGHT * max(rows, 1) + 0.4
-    figure = new_figure(width, height, Margins(top=0.5))
+    figure = new_figure(width, height, Margins(left=PERCENT_MARGIN, top=0.5))
     figure.subplots_adjust(wspace=0.22, hspace=0.3)
     for position, cost in enumerate(costs, start=1):
         _draw(figure, figure.add_subplot(rows, columns, position), view, cost)

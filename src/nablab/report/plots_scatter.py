@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nablab.report.graph_svg import clean
 from nablab.report.plots_labels import Rectangle, place_labels
 from nablab.report.plots_theme import (
     GRID,
     INK,
+    PERCENT_MARGIN,
     Margins,
     model_places,
     new_figure,
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
 #: From one point to another.
 Line = tuple[tuple[float, float], tuple[float, float]]
 
+#: Pixels across.
+_BEAD = 5.0
+
 
 def scatter_figure(
     view: ComparisonView, points: Sequence[PointView], x_label: str, *, seconds: bool = False
@@ -41,7 +49,7 @@ def scatter_figure(
         x_label: what x is.
         seconds: x is a time, and ticks say so; otherwise it is a count.
     """
-    figure = new_figure(5.6, 3.9, Margins())
+    figure = new_figure(5.6, 3.9, Margins(left=PERCENT_MARGIN))
     axes = figure.add_subplot()
     plain_axes(axes)
     places = model_places(view)
@@ -148,11 +156,12 @@ def name_tracks(
     boxes = [name.get_window_extent(renderer) for name in names]
     area = axes.get_window_extent(renderer)
     frame = Rectangle(area.x0, area.y0, area.width, area.height)
-    ends = [_pixels(axes, track[-1].x, track[-1].accuracy) for track in tracks]
+    points = [_pixels(axes, track[-1].x, track[-1].accuracy) for track in tracks]
     obstacles = [one for track in tracks for point in track for one in _obstacles(axes, point)]
+    obstacles += [one for track in tracks for ends in pairwise(track) for one in _beads(axes, *ends)]
     obstacles += [_along(axes, line) for line in lines]
-    corners = place_labels(ends, [(box.width + 2, box.height) for box in boxes], obstacles, frame)
-    for name, corner, box, end in zip(names, corners, boxes, ends, strict=True):
+    corners = place_labels(points, [(box.width + 2, box.height) for box in boxes], obstacles, frame)
+    for name, corner, box, end in zip(names, corners, boxes, points, strict=True):
         across, up = figure.transFigure.inverted().transform(corner)
         name.set_position((float(across), float(up)))
         _lead(axes, (min(max(end[0], corner[0]), corner[0] + box.width), corner[1] + box.height / 2), end)
@@ -168,6 +177,16 @@ def _obstacles(axes: Axes, point: PointView) -> tuple[Rectangle, Rectangle]:
     x, y = _pixels(axes, point.x, point.accuracy)
     (_, low), (_, high) = _pixels(axes, point.x, point.low), _pixels(axes, point.x, point.high)
     return Rectangle(x - 6, y - 6, 12, 12), Rectangle(x - 2, low, 4, high - low)
+
+
+def _beads(axes: Axes, first: PointView, second: PointView) -> list[Rectangle]:
+    """The line that joins two points, as squares along it."""
+    (x1, y1), (x2, y2) = (_pixels(axes, point.x, point.accuracy) for point in (first, second))
+    shares = np.linspace(0, 1, 2 + int(math.hypot(x2 - x1, y2 - y1) / _BEAD))
+    return [
+        Rectangle(x1 + share * (x2 - x1) - _BEAD / 2, y1 + share * (y2 - y1) - _BEAD / 2, _BEAD, _BEAD)
+        for share in shares.tolist()
+    ]
 
 
 def _along(axes: Axes, line: Line) -> Rectangle:

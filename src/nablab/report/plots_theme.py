@@ -34,6 +34,10 @@ class Margins:
     top: float = 0.1
 
 
+#: On the left of a percent axis, whose ticks may be as long as `77.5 %`.
+PERCENT_MARGIN = 0.74
+
+
 @dataclass(frozen=True)
 class Stroke:
     """How one series is drawn."""

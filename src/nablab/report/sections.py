@@ -45,7 +45,7 @@ def section(results: Results, row: RowView, images: Mapping[int, Picture]) -> Se
         kept=_kept(shown),
         source_file=_source_file(record.model.source_file),
         failures=failures(every),
-        remarks=tuple(dict.fromkeys(line for run in finished for line in run.record.remarks)),
+        remarks=tuple(dict.fromkeys(line.rstrip(":") for run in finished for line in run.record.remarks)),
         tried=shown[0].record.tried if shown else (),
         deciding=decided(shown[0]) if shown else (),
     )
