@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nablab.api.planning import Request, default_folder, make_plan, read_duration
+from nablab.api.planning import Request, default_folder, make_plan, read_duration, reserved
 from nablab.errors import UserError
 
 
@@ -32,6 +32,16 @@ def test_durations(text: str | float, seconds: float) -> None:
 def test_what_is_not_a_duration(text: str | float) -> None:
     with pytest.raises(UserError, match="write 90s, 10m or 1h30m"):
         read_duration(text)
+
+
+def test_two_that_begin_in_the_same_second_have_a_folder_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(Request(["net_linear"], "digits"))
+    outs = [reserved(plan).out for _ in range(3)]
+    assert outs == [plan.out, Path(f"{plan.out}-2"), Path(f"{plan.out}-3")]
+    assert all(out.is_dir() for out in outs)
 
 
 def test_default_folders_are_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

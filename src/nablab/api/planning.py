@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
 from numbers import Integral, Real
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -219,12 +221,24 @@ def default_folder(data: str, labels: Sequence[str]) -> Path:
     """`runs/<time>-<name>`, not there yet; the name is the model's, or the data's for several."""
     name = labels[0] if len(labels) == 1 else data
     name = re.sub(r"[^\w.-]+", "_", name)[:40].strip("_") or "run"
-    folder = Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
-    again = 2
-    while folder.exists():
-        folder = folder.with_name(f"{folder.name.removesuffix(f'-{again - 1}')}-{again}")
-        again += 1
-    return folder
+    return _free(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{name}")
+
+
+def reserved(plan: Plan) -> Plan:
+    """The plan with its folder made; another where one that was begun in the same second has that."""
+    try:
+        plan.out.mkdir(parents=True)
+    except FileExistsError:
+        return reserved(replace(plan, out=_free(plan.out)))
+    except OSError:
+        pass  # whoever writes there says why it cannot be
+    return plan
+
+
+def _free(folder: Path) -> Path:
+    """The folder, or the first of `folder-2`, `folder-3`, ... that is not there yet."""
+    names = chain([folder.name], (f"{folder.name}-{again}" for again in count(2)))
+    return next(path for path in map(folder.with_name, names) if not lexists(path))
 
 
 def read_duration(text: str | float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nablab.api.comparison import Comparison
 from nablab.api.paths import as_path
-from nablab.api.planning import Request, as_list, make_plan
+from nablab.api.planning import Request, as_list, make_plan, reserved
 from nablab.api.sources import as_dataset
 from nablab.api.trained import TrainedRun
 from nablab.errors import UserError
@@ -69,7 +69,7 @@ def compare(
         as_list(models), data, fractions, seeds, test_fraction, resample, recipe, preset, changes,
         config, jobs, budget, out, init,
     )  # fmt: skip
-    plan = make_plan(request)
+    plan = _planned(request)
     _run(plan, progress=progress)
     return Comparison(plan.out)
 
@@ -103,7 +103,7 @@ def train(
         [] if model is None else [model], data, None if fraction is None else [fraction], 1, test_fraction,
         None, recipe, preset, changes, out=out, init=init,
     )  # fmt: skip
-    plan = make_plan(request)
+    plan = _planned(request)
     _run(plan, progress=progress)
     run = TrainedRun(plan.folder(plan.runs[0]).path)
     run.check()
@@ -150,6 +150,11 @@ def add_to(
     plan = extend_plan(read_plan(folder, dataset=as_dataset(dataset)), resolve_all(list(models)))
     _run(plan, resume=True, progress=progress)
     return Comparison(folder)
+
+
+def _planned(request: Request) -> Plan:
+    plan = make_plan(request)
+    return plan if request.out else reserved(plan)
 
 
 def _run(plan: Plan, *, resume: bool = False, progress: bool) -> None:
