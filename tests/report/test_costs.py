@@ -27,7 +27,8 @@ RULE = "MACs of kernel machines: support vectors x (features + coefficients)"
 def view(factory: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> ComparisonView:
     kernel = factory.Fake(
         "svc", 1.0, "estimator", parameters=344_718, macs=344_715, score_kind="margins", seeded=False,
-        layers=(), counted=COUNTED, remarks=("--fast: fitted by scikit-learn-intelex 2026.2", "lbfgs failed:"),
+        layers=(), counted=COUNTED,
+        remarks=("--fast: fitted by scikit-learn-intelex 2026.2", "lbfgs failed:"),
         tried=(Tried("SVC(C=1)", 0.8, 2.0, False), Tried("SVC(C=10)", 0.85, 3.0, True)),
     )  # fmt: skip
     folder = factory.write_comparison(tmp_path_factory.mktemp("costs") / "results", [factory.BIG, kernel])
