@@ -148,6 +148,27 @@ def test_devices_and_dtypes_of_modules(m: Any) -> None:
     assert net.to(dtype=m.float32).weight.dtype == m.float32
 
 
+@ENGINES
+def test_layers_made_in_a_dtype_and_on_a_device(m: Any) -> None:
+    n, options = m.nn, {"device": m.device("cpu"), "dtype": m.float64}
+    layers = [
+        n.Linear(2, 1, **options), n.Conv2d(1, 2, 3, **options), n.ConvTranspose2d(1, 2, 3, **options),
+        n.Embedding(3, 2, **options), n.BatchNorm1d(2, **options), n.BatchNorm2d(2, **options),
+        n.LayerNorm(2, **options), n.GroupNorm(1, 2, **options), n.InstanceNorm2d(2, affine=True, **options),
+    ]  # fmt: skip
+    for layer in layers:
+        state = layer.state_dict()
+        state.pop("num_batches_tracked", None)
+        assert {value.dtype for value in state.values()} == {m.float64}
+        assert layer.weight.device == m.device("cpu")
+
+
+@pytest.mark.parametrize("make", [nn.Linear, nn.Embedding, nn.LayerNorm, nn.GroupNorm])
+def test_layers_on_no_other_device(make: Any) -> None:
+    with pytest.raises(AutogradError, match="CPU"):
+        make(2, 2, device="cuda")
+
+
 # Hooks.
 
 

@@ -7,6 +7,7 @@ from math import sqrt
 from numpy.typing import DTypeLike
 
 from nablab.autograd.create import zeros
+from nablab.autograd.devices import CPU
 from nablab.autograd.nn import functional as F  # noqa: N812
 from nablab.autograd.nn import init
 from nablab.autograd.nn.convolution_functions import Pair, pair
@@ -19,11 +20,12 @@ class Linear(Module):
     """x W^T + b: (..., in_features) to (..., out_features)."""
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, dtype: DTypeLike | None = None
-    ) -> None:
+        self, in_features: int, out_features: int, bias: bool = True,
+        device: str = CPU, dtype: DTypeLike | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(zeros(out_features, in_features, dtype=dtype))
+        self.weight = Parameter(zeros(out_features, in_features, dtype=dtype, device=device))
         self.bias = Parameter(zeros(out_features, dtype=dtype)) if bias else None
         self.reset_parameters()
 
@@ -53,13 +55,14 @@ class Conv2d(Module):
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1,
         padding: Pair | str = 0, dilation: Pair = 1, groups: int = 1, bias: bool = True,
-        dtype: DTypeLike | None = None,
+        device: str = CPU, dtype: DTypeLike | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = pair(kernel_size), pair(stride), pair(dilation)
         self.padding = padding if isinstance(padding, str) else pair(padding)
-        self.weight = Parameter(zeros(out_channels, in_channels // groups, *self.kernel_size, dtype=dtype))
+        shape = out_channels, in_channels // groups, *self.kernel_size
+        self.weight = Parameter(zeros(shape, dtype=dtype, device=device))
         self.bias = Parameter(zeros(out_channels, dtype=dtype)) if bias else None
         self.reset_parameters()
 
@@ -84,13 +87,14 @@ class ConvTranspose2d(Module):
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
         output_padding: Pair = 0, groups: int = 1, bias: bool = True, dilation: Pair = 1,
-        dtype: DTypeLike | None = None,
+        device: str = CPU, dtype: DTypeLike | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.padding = pair(kernel_size), pair(stride), pair(padding)
         self.output_padding, self.dilation = pair(output_padding), pair(dilation)
-        self.weight = Parameter(zeros(in_channels, out_channels // groups, *self.kernel_size, dtype=dtype))
+        shape = in_channels, out_channels // groups, *self.kernel_size
+        self.weight = Parameter(zeros(shape, dtype=dtype, device=device))
         self.bias = Parameter(zeros(out_channels, dtype=dtype)) if bias else None
         self.reset_parameters()
 
@@ -117,10 +121,13 @@ class Embedding(Module):
     That of `padding_idx` is zero in the beginning, and stays as it is.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *,
+        device: str = CPU, dtype: DTypeLike | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
-        self.weight = Parameter(zeros(num_embeddings, embedding_dim))
+        self.weight = Parameter(zeros(num_embeddings, embedding_dim, dtype=dtype, device=device))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
