@@ -460,3 +460,16 @@ def test_a_slow_loss_is_measured_at_fewer_entries() -> None:
     report = gradcheck(slow, lambda p, x, y: {"w": 2 * p["w"]}, {"w": RNG.standard_normal((20, 20))})
     assert report.right
     assert 8 <= report["w"].compared < 110
+
+
+def test_a_number_that_stands_for_that_of_the_samples() -> None:
+    """A batch size of elsewhere: right for 64 samples, and for no others."""
+    report = gradcheck(
+        loss, lambda p, x, y: {n: len(y) / 64 * g for n, g in gradient(p, x, y).items()}, PARAMS, X, Y
+    )
+    said = "it is 0.3125 times the right gradient: the sum over the samples is divided by 64, whatever"
+    assert said in report["b3"].text
+    other = gradcheck(
+        loss, lambda p, x, y: {n: 0.625 * g for n, g in gradient(p, x, y).items()}, PARAMS, X, Y
+    )
+    assert other["b3"].text == "wrong: it is 0.625 times the right gradient"

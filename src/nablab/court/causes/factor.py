@@ -81,7 +81,9 @@ def explain(case: Case, evidence: Evidence, factor: float) -> str:
     if len(origins) > 1:
         origins = _that_hold_for_fewer_samples(case, evidence, origins) or origins
     if not origins:
-        return f"it is {factor:.4g} times the right gradient"
+        other = _other_number(case, evidence, factor)
+        why = f": the sum over the samples is divided by {other}, whatever their number" if other else ""
+        return f"it is {factor:.4g} times the right gradient{why}"
     N, K = case.problem.samples or 1, case.problem.classes or 1
     fewest = origins[0].parts
     texts = [origin.text(N, K) for origin in origins if origin.parts == fewest]
@@ -113,17 +115,35 @@ def _that_hold_for_fewer_samples(case: Case, evidence: Evidence, origins: list[O
 
 def _holds(case: Case, evidence: Evidence, origin: Origin) -> bool | None:
     """Whether an origin also explains the factor on fewer samples; None where that cannot be tried."""
+    fewer = _on_fewer(case, evidence)
+    if fewer is None:
+        return None
+    count, factor = fewer
+    return bool(abs(factor / origin.value(count, case.problem.classes or 1) - 1) < 1e-2)
+
+
+def _other_number(case: Case, evidence: Evidence, factor: float) -> int | None:
+    """The number M that sums over any number of samples are divided by; None if they are by none."""
+    N, fewer = case.problem.samples, _on_fewer(case, evidence)
+    if N is None or fewer is None or factor <= 0:
+        return None
+    M, again = N / factor, fewer[0] / fewer[1]
+    whole = round(M) > 1 and abs(M - round(M)) < 1e-3 * M
+    return round(M) if whole and abs(again / M - 1) < 1e-3 else None
+
+
+def _on_fewer(case: Case, evidence: Evidence) -> tuple[int, float] | None:
+    """About half of the samples: how many, and the factor there; None where that cannot be tried."""
     N = case.problem.samples
     if N is None or N < 3:
         return None
-    fewer = case.problem.part(slice(0, N // 2 + 1))
+    count = N // 2 + 1
+    fewer = case.problem.part(slice(0, count))
     claim = fewer.try_claim()
     if claim is None:
         return None
     largest = np.unravel_index(np.argmax(np.abs(evidence.measured)), evidence.measured.shape)
     place = tuple(int(r[i]) for r, i in zip(evidence.rows, largest, strict=True))
     right = careful_slope(entry_line(fewer, evidence.name, place), case.precision).value
-    if not right:
-        return None
-    predicted = origin.value(N // 2 + 1, case.problem.classes or 1)
-    return bool(abs(float(claim[evidence.name][place]) / right / predicted - 1) < 1e-2)
+    claimed = float(claim[evidence.name][place])
+    return (count, claimed / right) if right and claimed else None
