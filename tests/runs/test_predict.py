@@ -1,6 +1,9 @@
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from nablab.errors import UserError
 from nablab.models.estimators import ESTIMATORS
 from nablab.models.model import Model
 from nablab.models.reference import resolve, resolve_all
+from nablab.runs.arrays import write_arrays
 from nablab.runs.estimator_file import ESTIMATOR, NEIGHBOURS
 from nablab.runs.execute import execute
 from nablab.runs.plan import DataReference, make_plan
@@ -145,3 +149,30 @@ def test_a_run_that_has_not_finished_has_no_model(tmp_path: Path, data: Dataset)
     run.write_record(replace(run.record(), status="interrupted"))
     with pytest.raises(UserError, match="has not finished"):
         load_predictor(run)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("neighbours.npz", {"indices": np.array([10**9])}, "cannot read .*neighbours.npz: KeyError"),
+        ("neighbours.npz", {"settings": np.array("no JSON")}, "cannot read .*neighbours.npz"),
+        ("neighbours.npz", {"settings": np.array('{"metric": "none"}')}, "cannot read .*neighbours.npz"),
+        ("run.json", {"preprocessing": {"shift": 5}}, "cannot read the preprocessing in .*run.json"),
+        ("run.json", {"data": {"options": {"evil": 1}}}, "gives evil with its data, which takes size"),
+    ],
+)
+def test_what_nablab_never_wrote_is_refused_in_a_line(
+    digits_results: Path, tmp_path: Path, file: str, change: dict[str, Any], said: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(digits_results / "runs" / "knn-f1-s0", folder)
+    if file == "run.json":
+        record = json.loads((folder / file).read_text())
+        for name, value in change.items():
+            record[name].update(value) if name == "data" else record.update({name: value})
+        (folder / file).write_text(json.dumps(record))
+    else:
+        with np.load(folder / file) as stored:
+            write_arrays(folder / file, **(dict(stored) | change))
+    with pytest.raises(UserError, match=said):
+        load_predictor(folder)

@@ -150,12 +150,14 @@ def _read_neighbours(path: Path, record: RunRecord, dataset: Dataset | None, fea
             f"{path.parent} keeps its neighbours as positions in {record.data.name}, "
             f"and that has changed since (another fingerprint)"
         )
-    position = {int(number): row for row, number in enumerate(dataset.train_ids)}
-    rows = np.array([position[int(number)] for number in ids])
     preprocessing = Preprocessing.from_dict(record.preprocessing)
-    x, y = preprocessing.apply(dataset.x_train[rows]).reshape(len(rows), -1), dataset.y_train[rows]
-    values = json.loads(str(settings))
-    head = NearestNeighbours(**values) if "k" in values else KNeighborsClassifier(**values)
-    if features is None:
-        return head.fit(x, y)
-    return Pipeline([("features", features), ("head", head.fit(features.transform(x), y))])
+    try:
+        position = {int(number): row for row, number in enumerate(dataset.train_ids)}
+        rows = np.array([position[int(number)] for number in ids])
+        x, y = preprocessing.apply(dataset.x_train[rows]).reshape(len(rows), -1), dataset.y_train[rows]
+        values = json.loads(str(settings))
+        head = NearestNeighbours(**values) if "k" in values else KNeighborsClassifier(**values)
+        head.fit(x if features is None else features.transform(x), y)
+    except (LookupError, TypeError, ValueError) as error:  # scikit-learn's own is of these
+        raise UserError(f"cannot read {path}: {type(error).__name__}: {str(error)[:100]}") from error
+    return head if features is None else Pipeline([("features", features), ("head", head)])

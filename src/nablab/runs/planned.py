@@ -24,6 +24,10 @@ from nablab.training.recipe import Recipe
 MOST_SEEDS = 10_000
 
 
+#: What records say of how data is loaded.
+OPTIONS = ("size", "color", "group")
+
+
 @dataclass(frozen=True)
 class DataReference:
     """How the data is loaded again in another process: what `nablab.data.load` is given."""
@@ -35,12 +39,16 @@ class DataReference:
         """The data.
 
         Raises:
-            UserError: it was made in Python, or cannot be loaded.
+            UserError: it was made in Python, or cannot be loaded; an option that there is not.
         """
         from nablab.data import load
 
         if not self.reference:
             raise UserError(f"{what_for} was given its data in Python; give it there again")
+        unknown = sorted(self.options.keys() - set(OPTIONS))
+        if unknown:
+            named, known = ", ".join(unknown), ", ".join(OPTIONS)
+            raise UserError(f"{what_for} gives {named} with its data, which takes {known}")
         return load(self.reference, **self.options)
 
 

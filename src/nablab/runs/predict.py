@@ -18,7 +18,7 @@ from nablab.models.model import Model, ScoreKind
 from nablab.models.named_code import named_by
 from nablab.runs.estimator_file import read_estimator
 from nablab.runs.record import RunRecord
-from nablab.runs.store import RunFolder
+from nablab.runs.store import RECORD, RunFolder
 from nablab.training import tta
 from nablab.training.recipe import Recipe
 
@@ -84,7 +84,10 @@ def load_predictor(
     record = run.record()
     if record.status != "done":
         raise UserError(f"{run.path} has not finished (it is {record.status}); there is no model to use")
-    preprocessing = Preprocessing.from_dict(record.preprocessing)
+    try:
+        preprocessing = Preprocessing.from_dict(record.preprocessing)
+    except (LookupError, TypeError, ValueError) as error:
+        raise UserError(f"cannot read the preprocessing in {run.path / RECORD}: {error!r:.100}") from error
     if record.model.kind == "estimator":
         return Predictor(record, preprocessing, _estimator_scorer(run, record, dataset))
     scorer = tta.averaged(_network_scorer(run, record, model), Recipe.from_dict(record.recipe).tta)
