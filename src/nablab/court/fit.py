@@ -84,7 +84,7 @@ def _in_shape(given: Array, shape: tuple[int, ...], problem: Problem) -> tuple[A
     if given.size == math.prod(shape) and tuple(n for n in given.shape if n > 1) == tuple(
         n for n in shape if n > 1
     ):
-        return given.reshape(shape), "the values are right, axes of length 1 are not"
+        return given.reshape(shape), "its axes of length 1 are wrong"
     axis = _axis_of_samples(given.shape, shape, problem)
     if axis is not None:
         return given.sum(axis=axis).reshape(shape), "it is not summed over the samples"
