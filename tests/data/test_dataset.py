@@ -61,6 +61,8 @@ def test_features_and_images_of_many_channels_are_taken() -> None:
         ({"y": np.where(Y > 0, np.nan, 0)}, "labels of float64 are no whole numbers"),
         ({"y": np.array(["a", "b"])[Y]}, "labels of <U1 are no whole numbers; number the classes from 0"),
         ({"classes": ("a", "a")}, "two classes have the same name"),
+        ({"classes": ("a", "")}, "class 1 has no name to show"),
+        ({"classes": (" ", "a")}, "class 0 has no name"),
         ({"x": np.zeros((20, 32, 32, 3), np.uint8)}, r"channels last; .*x.transpose\(0, 3, 1, 2\)"),
         ({"x": np.zeros((20, 32, 48, 4), np.uint8)}, "channels last"),
         ({"x": np.zeros((20, 28, 28, 1), np.uint8)}, "channels last"),

@@ -232,6 +232,9 @@ def _check_names(name: str, classes: tuple[str, ...]) -> None:
     for what, text in (("the data set", name), *(("class", text) for text in classes)):
         if has_control(text):
             raise UserError(f"{name}: {what} {text[:80]!r} has control characters or broken UTF-8; rename it")
+    unnamed = [position for position, text in enumerate(classes) if not text.strip()]
+    if unnamed:
+        raise UserError(f"{name}: class {unnamed[0]} has no name to show; give it one")
     if len(set(classes)) < len(classes):
         raise UserError(f"{name}: two classes have the same name; give each its own")
 
