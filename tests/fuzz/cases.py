@@ -125,6 +125,34 @@ def _prepared_files() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(made.iterdir())}
 
 
+#: Names of samples and labels in others' archives, and parts of those names that do not belong together.
+_STEMS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("X_{}", "Y_{}"))
+
+
+def _others_npz(random: Random) -> Case:
+    """Keras' and MedMNIST's names, often with a part that is missing or unlike the others."""
+    x, y = originals.samples(), originals.labels()
+    stems = random.choice(_STEMS)
+    members = {}
+    for part in random.sample(("train", "val", "valid", "validation", "test"), random.randint(1, 3)):
+        usual = _chance(random, 0.9)
+        members[stems[0].format(part)] = x["bytes"] if usual else random.choice(list(x.values()))
+        members[stems[1].format(part)] = y["numbers"] if usual else random.choice(list(y.values()))
+    if _chance(random, 0.8):
+        members |= {stems[0].format("train"): x["bytes"], stems[1].format("train"): y["numbers"]}
+    if _chance(random, 0.2):
+        members |= {random.choice(("X", "data", "images", "y", "labels")): random.choice(list(x.values()))}
+    if _chance(random, 0.2):
+        del members[random.choice(list(members))]
+    if _chance(random, 0.2):
+        members["target_names"] = originals.npy(np.array([f"name {number}" for number in range(10)]))
+    if members and _chance(random, 0.3):
+        name = random.choice(list(members))
+        members[name] = damage(random, members[name], x["floats"])
+    content = originals.zipped({f"{name}.npy": held for name, held in members.items()}, 8)
+    return Case({"set.npz": content}, "set.npz")
+
+
 def _prepared(random: Random) -> Case:
     files = dict(_prepared_files())
     name = random.choice(list(files))
@@ -262,6 +290,7 @@ KINDS: dict[str, Callable[[Random], Case]] = {
     "cifar": _cifar,
     "npy": _npy,
     "npz": _npz,
+    "others-npz": _others_npz,
     "prepared": _prepared,
     "png": _png,
     "jpeg": _jpeg,
