@@ -473,3 +473,21 @@ def test_a_number_that_stands_for_that_of_the_samples() -> None:
         loss, lambda p, x, y: {n: 0.625 * g for n, g in gradient(p, x, y).items()}, PARAMS, X, Y
     )
     assert other["b3"].text == "wrong: it is 0.625 times the right gradient"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "where", "said"),
+    [
+        ("labels not subtracted", "b3", "begins as p: the labels are not subtracted"),
+        ("wrong input", "W2", "times what comes into W3"),
+        ("mask of the error", "b1", "the mask (g > 0)"),
+    ],
+)
+def test_samples_that_the_network_is_sure_of_hide_no_mistake(mistake: str, where: str, said: str) -> None:
+    """Of some of them nothing comes back that could be measured."""
+    rng = np.random.default_rng(0)
+    x, y = 5 * rng.standard_normal((N, D)), rng.integers(0, K, N)
+    params = {name: rng.standard_normal(shape) for name, shape in SHAPES.items()}
+    y[[0, -1]] = forward(params, x)[-1][[0, -1]].argmax(1)
+    report = gradcheck(loss, lambda p, x, y: gradient(p, x, y, mistake), params, x, y)
+    assert said in report[where].text, str(report)

@@ -84,11 +84,10 @@ def find_layers(problem: Problem, precision: Precision) -> Layers | None:
         return None
     try:
         features = int(np.size(problem.part([0]).x))
-        rows = tuple(int(i) for i in np.linspace(0, count - 1, min(count, SAMPLES)))
         for chain in _chains(problem.params, features):
             if sum(problem.params[layer.bias].size for layer in chain) > UNITS:
                 continue
-            found = _measure(problem, precision, chain, rows)
+            found = _measure(problem, precision, chain)
             if found is not None:
                 return found
     except (UserError, IndexError, TypeError):
@@ -141,37 +140,52 @@ def _bias_of(weight: str, outputs: int, left: tuple[str, ...], params: Params) -
     return next(iter((*same, *fitting)), None)
 
 
-def _measure(
-    problem: Problem, precision: Precision, chain: tuple[Layer, ...], rows: tuple[int, ...]
-) -> Layers | None:
-    """What runs through the chain for each of the samples; None where the loss contradicts the chain."""
-    penalty = 0.0
-    passages = []
-    for n, row in enumerate(rows):
+def _measure(problem: Problem, precision: Precision, chain: tuple[Layer, ...]) -> Layers | None:
+    """What runs through the chain for some samples; None where the loss contradicts the chain."""
+    penalty = None
+    passages: dict[int, tuple[Passage, ...]] = {}
+    rows = _telling(problem, precision, chain[-1])
+    for row in rows:
         one = problem.part([row])
         errors = [_slopes(one, layer.bias, precision) for layer in chain]
-        a = np.asarray(one.x, np.float64).reshape(-1)
-        if n == 0:
-            fitted = _penalty_if_linear(one, chain[0], a, errors[0], precision)
-            if fitted is None:
+        if penalty is None:
+            a = np.asarray(one.x, np.float64).reshape(-1)
+            penalty = _penalty_if_linear(one, chain[0], a, errors[0], precision)
+        if penalty is None:
+            return None
+        passed = _pass_through(one, chain, errors, penalty, precision)
+        if passed is not None:
+            passages[row] = passed
+        if len(passages) == SAMPLES:
+            break
+    if penalty is None or len(passages) < min(2, len(rows)):
+        return None
+    return Layers(chain, tuple(passages), tuple(passages.values()), penalty)
+
+
+def _telling(problem: Problem, precision: Precision, last: Layer) -> list[int]:
+    """Samples with large errors first: from those that are right and sure of it little comes back."""
+    count = problem.samples or 0
+    rows = np.linspace(0, count - 1, min(count, 3 * SAMPLES)).astype(int).tolist()
+    errors = {row: np.linalg.norm(_slopes(problem.part([row]), last.bias, precision)) for row in rows}
+    return sorted(rows, key=lambda row: -errors[row])[: 2 * SAMPLES]
+
+
+def _pass_through(
+    one: Problem, chain: tuple[Layer, ...], errors: list[Array], penalty: float, precision: Precision
+) -> tuple[Passage, ...] | None:
+    """What one sample does in each layer; None where too little comes back to tell."""
+    passed: list[Passage] = []
+    a = np.asarray(one.x, np.float64).reshape(-1)
+    for layer, error in zip(chain, errors, strict=True):
+        if passed:
+            received = _received(one, layer, error, penalty, passed[-1].z.size, precision)
+            if received is None:
                 return None
-            penalty = fitted
-        passed = []
-        for i, layer in enumerate(chain):
-            if i:
-                received = _received(one, layer, errors[i], penalty, a.size, precision)
-                if received is None:
-                    break
-                a = received
-            W = _oriented(one.params[layer.weight], layer, errors[i].size)
-            z = a @ W + one.params[layer.bias].reshape(-1)
-            passed.append(Passage(a, z, errors[i]))
-            a = z  # only its size is needed from here
-        if len(passed) == len(chain):
-            passages.append(tuple(passed))
-    return (
-        Layers(chain, rows[: len(passages)], tuple(passages), penalty) if len(passages) == len(rows) else None
-    )
+            a = received
+        W = _oriented(one.params[layer.weight], layer, error.size)
+        passed.append(Passage(a, a @ W + one.params[layer.bias].reshape(-1), error))
+    return tuple(passed)
 
 
 def _slopes(one: Problem, name: str, precision: Precision) -> Array:

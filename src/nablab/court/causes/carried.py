@@ -78,7 +78,7 @@ def _stepped(case: Case, layers: Layers, position: int, claimed: Claims, known: 
         if rate > 0 and np.linalg.norm(off - rate * moved) <= _CLOSE * np.linalg.norm(off):
             return Cause(
                 "carried back",
-                f"the error is carried back by {following.weight} after its step of rate {rate:.4g}: "
+                f"the error is carried back by {following.weight} after its step of rate {rate:.3g}: "
                 "parameters are updated after all gradients are taken",
             )
     return None
