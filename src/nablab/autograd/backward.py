@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
@@ -35,7 +35,7 @@ HEAVY, LARGE = 4_000_000, 4_000
 
 
 def walk(
-    start: Node | Variable, gradient: Array, *, retain_graph: bool = False, spread: bool = False
+    start: Node | Variable, gradient: Array, *, retain_graph: bool | None = None, spread: bool = False
 ) -> Iterator[Step]:
     """Go from `start` back to all leaves, carrying gradients.
 
@@ -131,7 +131,7 @@ def _memory(array: Array) -> int:
 
 
 def backward(
-    tensor: Variable, gradient: Variable | Array | None = None, *, retain_graph: bool = False
+    tensor: Variable, gradient: Variable | Array | None = None, *, retain_graph: bool | None = None
 ) -> None:
     """Add to `grad` of every leaf the gradient of `tensor`; see `Tensor.backward`."""
     start, first = seed(tensor, gradient)
@@ -170,14 +170,15 @@ def grad(
     >>> autograd.grad((x * x).sum(), x)
     (tensor([2., 4.]),)
     """
-    refuse_graph_of_gradients(create_graph)
+    if create_graph:
+        refuse_graph_of_gradients()
     output, gradient = _only_one(outputs), _only_one(grad_outputs)
     wanted = list(inputs) if isinstance(inputs, list | tuple) else [cast("Tensor", inputs)]
     places = [x._parent() for x in wanted]
     start, first = seed(output, gradient)
     with np.errstate(all="ignore"):
         sought = {id(place) for place in places}
-        steps = walk(start, first, retain_graph=bool(retain_graph))
+        steps = walk(start, first, retain_graph=retain_graph)
         found = {id(place): g for place, g, _, _ in steps if id(place) in sought}
     result: list[Tensor | None] = []
     for i, (x, place) in enumerate(zip(wanted, places, strict=True)):
@@ -199,13 +200,12 @@ def _only_one(given: Any) -> Any:
     return given
 
 
-def refuse_graph_of_gradients(create_graph: bool) -> None:
+def refuse_graph_of_gradients() -> NoReturn:
     """Raise where a gradient shall have a graph of its own: rules compute with arrays, and record nothing."""
-    if create_graph:
-        raise AutogradError(
-            "create_graph=True: this engine computes first derivatives only, its gradients have no graph; "
-            "derive the first derivative by hand, or use PyTorch for second derivatives"
-        )
+    raise AutogradError(
+        "create_graph=True: this engine computes first derivatives only, its gradients have no graph; "
+        "derive the first derivative by hand, or use PyTorch for second derivatives"
+    )
 
 
 def seed(tensor: Variable, gradient: Any) -> tuple[Node | Variable, Array]:

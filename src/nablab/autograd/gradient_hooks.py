@@ -75,7 +75,7 @@ def _of_node(node: Node, tensor: Variable) -> Hooks:
     if isinstance(known, Hooks):
         return known
     behind = Node(node.operation, node.rules, node.parents, node.forms, node.saved or {}, node.checks)
-    behind.saved, behind.number, behind.output = node.saved, node.number - 1, node.output
+    behind.saved, behind.number, behind.output = node.saved, node.number, node.output
     hooks = Hooks(tensor._plain)
     node.operation, node.rules, node.parents = "hook", (Rule(hooks.apply, (), (0,), False),), (behind,)
     node.forms, node.saved, node.checks, node.output = ((tensor.shape, tensor.dtype),), {}, [], None

@@ -29,9 +29,7 @@ Parent: TypeAlias = "Node | Variable | None"
 #: Every operation by its name; `op.py` fills it, `Tensor`'s methods look it up.
 OPS: dict[str, Callable[..., Tensor]] = {}
 
-_numbers = count(
-    step=2
-)  # what is between is for nodes that are put behind others later: see gradient_hooks.py
+_numbers = count()
 
 
 class Version:
@@ -74,7 +72,8 @@ class Node:
 
     Attributes:
         operation: its name, such as "mul"
-        number: nodes are numbered as they are made, so a parent's number is always smaller
+        number: nodes are numbered as they are made, so a parent's number is smaller (or the same: see
+            `gradient_hooks.py`)
         parents: for each input, where its gradient goes
         forms: for each input, the shape and dtype of its gradient
         saved: the values that the rules want, by name; None once the graph was freed

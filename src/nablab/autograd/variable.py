@@ -232,8 +232,9 @@ class Variable:
         Raises AutogradError where nothing requires a gradient, where `gradient` is missing or has another
         shape, where the graph was freed, or where a needed value was changed in place.
         """
-        engine.refuse_graph_of_gradients(create_graph)
-        engine.backward(self, gradient, retain_graph=bool(retain_graph))
+        if create_graph:
+            engine.refuse_graph_of_gradients()
+        engine.backward(self, gradient, retain_graph=retain_graph)
 
     def _parent(self) -> Node | Variable:
         """Where the gradient of this tensor goes."""

@@ -62,10 +62,11 @@ def _in_order(start: Node | Variable) -> list[Node | Variable]:
         place = waiting.pop()
         if not isinstance(place, Node):
             leaves[id(place)] = place
-        elif place.number not in nodes:
-            nodes[place.number] = place
+        elif id(place) not in nodes:
+            nodes[id(place)] = place
             waiting += [parent for parent in place.parents if parent is not None]
-    return [*reversed(leaves.values()), *(nodes[number] for number in sorted(nodes))]
+    found = [*nodes.values()][::-1]  # of two with one number, hooks stand behind the node that they see
+    return [*reversed(leaves.values()), *sorted(found, key=lambda node: node.number)]
 
 
 def _leaf(leaf: Variable, names: Names) -> Box:
