@@ -254,10 +254,10 @@ def test_a_class_of_a_session_is_in_no_command_and_that_is_said(factory, view_of
 
 
 def test_data_of_a_session_is_in_no_command_and_that_is_said(factory, tmp_path):
-    folder = factory.write_comparison(tmp_path)
+    folder = factory.write_comparison(tmp_path, name="mine")
     experiment = folder / "experiment.toml"
     text = experiment.read_text(encoding="utf-8")
-    experiment.write_text(text.replace('name = "fashion-mnist"', 'name = ""'), encoding="utf-8")
+    experiment.write_text(text.replace('name = "mine"', 'name = ""'), encoding="utf-8")
     assert text != experiment.read_text(encoding="utf-8")
     view = comparison_view(load_results(folder))
     assert view.repeat.commands == ()

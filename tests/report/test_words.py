@@ -45,5 +45,5 @@ def test_percentages():
 
 
 def test_times_and_lists():
-    assert [times(r) for r in (1.25, 9.96, 1234.5)] == ["1.2", "10", "1234"]
+    assert [times(r) for r in (1.25, 9.96, 1234.5)] == ["1.2", "10", "1,234"]
     assert [listed(names) for names in ([], ["a"], ["a", "b"])] == ["", "a", "a and b"]

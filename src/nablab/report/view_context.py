@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from nablab.analysis.results import Results, RunData
+from nablab.data.sources import SOURCES
 from nablab.models.started import divide
 from nablab.report.view_types import (
     DataView,
@@ -150,8 +151,8 @@ def is_live(model: ModelRecord) -> bool:
 
 
 def has_live_data(results: Results) -> bool:
-    """Whether the data was made in a Python session, which no command can name either."""
-    return _given_data(results) == ""
+    """Whether the data was made in a Python session, and not loaded by a name: no command can name it."""
+    return _given_data(results) == "" and results.runs[0].record.data.name not in SOURCES
 
 
 def _command(results: Results, recipe: RecipeView) -> str:
