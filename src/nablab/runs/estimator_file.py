@@ -15,6 +15,7 @@ from nablab.data.dataset import Dataset
 from nablab.data.preprocess import Preprocessing
 from nablab.errors import UserError
 from nablab.runs.arrays import read_arrays, write_arrays
+from nablab.runs.compiled_parts import check_parts
 from nablab.runs.features import run_folder, weights_hash
 from nablab.runs.planned import DataReference
 from nablab.runs.record import RunRecord
@@ -104,7 +105,9 @@ def _read_skops(folder: Path) -> Any:
         unknown = sorted(set(get_untrusted_types(data=content)) - set(TRUSTED))
         if unknown:
             raise UserError(f"{folder / ESTIMATOR} holds {', '.join(unknown)}, which nablab does not trust")
-        return loads(content, trusted=list(TRUSTED))
+        estimator = loads(content, trusted=list(TRUSTED))
+        check_parts(estimator)
+        return estimator
     except FileNotFoundError:
         raise UserError(f"no {ESTIMATOR} in {folder}; the run has not finished") from None
     except UserError:
