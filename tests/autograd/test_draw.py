@@ -121,6 +121,15 @@ def test_walk_through_explained() -> None:
     assert "x.grad: [[4.5000, 4.5000], [4.5000, 4.5000]] + [[4.5000" in str(explain_again())
 
 
+def test_each_of_two_gradients_for_one_leaf_is_shown_as_it_was_sent() -> None:
+    x = autograd.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    step = explain(x.dot(x)).steps[0]
+    assert isinstance(step, NodeStep)
+    assert [one.gradient.tolist() for one in step.sent] == [[1, 2, 3], [1, 2, 3]]
+    assert [one.total.tolist() for one in step.sent] == [[1, 2, 3], [2, 4, 6]]
+    assert str(step).count("so far") == 1
+
+
 def explain_again() -> object:
     x = autograd.ones(2, 2, requires_grad=True)
     (3 * (x + 2) ** 2).mean().backward()

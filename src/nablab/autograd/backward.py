@@ -41,7 +41,8 @@ def walk(
 
     Frees what each node had saved, unless `retain_graph`. With `spread`, heavy gradients of leaves, for which
     no node waits, are computed by another thread while the walk goes on; their steps then lack them in
-    `sent`. Changes no tensor: that is up to the caller.
+    `sent`. Changes no tensor: that is up to the caller. What a step sends is added up in place once the walk
+    goes on: who keeps it, keeps a copy.
     """
     waiting: list[tuple[int, Node]] = []  # a heap: the node made last comes first
     arrived: dict[Node | Variable, Array] = {start: gradient}
@@ -80,8 +81,8 @@ def walk(
         sent = node.pull(g, rules)
         if not retain_graph:
             node.free()
-        deliver(node, g, sent)
         yield node, g, sent, False
+        deliver(node, g, sent)
     for node, g, promise in promised:
         deliver(node, g, promise())
     if of_leaves:

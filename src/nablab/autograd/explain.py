@@ -122,7 +122,8 @@ def _steps(start: Node | Variable, first: Array, labels: Names) -> Iterator[Node
             parent = place.parents[position]
             assert parent is not None
             total = totals[id(parent)] = totals.get(id(parent), 0) + part
-            parts.append(Sent(labels.of(parent), _formula(place, position), part, np.asarray(total)))
+            formula = _formula(place, position)
+            parts.append(Sent(labels.of(parent), formula, part.copy(), np.asarray(total)))
         yield NodeStep(place.name(), labels.of(place), g, dict(place.saved or {}), tuple(parts))
 
 
