@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import signal
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -224,6 +226,14 @@ def test_a_failing_cell_is_named_and_nothing_is_written(tmp_path):
     with pytest.raises(NablabError, match="cell 2 failed: ZeroDivisionError: division by zero"):
         execute(notebook, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_it_and_its_kernel(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\ntime.sleep(60)")])
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        execute(notebook, tmp_path, on_cell=lambda _: signal.raise_signal(signal.SIGINT))
+    assert time.monotonic() - started < 30
 
 
 def test_scrubbing_reaches_texts_and_leaves_pictures(tmp_path):

@@ -42,6 +42,7 @@ def execute(
 
     Raises:
         NablabError: a cell failed, or the time was up; says which, and with what.
+        KeyboardInterrupt: Ctrl-C, or the process is to end.
     """
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
@@ -70,14 +71,18 @@ def execute(
         try:
             # The kernel ends here, whatever happened.
             client.execute(cleanup_kc=True, env=os.environ | (environment or {}))
+        except (AssertionError, DeadKernelError) as error:
+            if getattr(client, "_async_cleanup_kernel_future", None) is not None:  # nbclient heard a signal
+                raise KeyboardInterrupt from None
+            if isinstance(error, DeadKernelError):
+                raise NablabError("the notebook's kernel died; is there enough memory?") from error
+            raise
         except CellExecutionError as error:
             raise NablabError(
                 f"the notebook's cell {failed_cells(notebook)[-1]} failed: {error.ename}: {error.evalue}"
             ) from error
         except CellTimeoutError as error:
             raise NablabError("the notebook was not done in its time; its last cell was stopped") from error
-        except DeadKernelError as error:
-            raise NablabError("the notebook's kernel died; is there enough memory?") from error
 
 
 def failed_cells(notebook: Any) -> list[int]:
