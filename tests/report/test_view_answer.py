@@ -64,6 +64,13 @@ def test_one_seed_each_decides_nothing(factory, answer, count):
     assert any(note.startswith("One seed only, so chance is not measured: net0") for note in notes)
 
 
+def test_nobody_is_ahead_of_its_equal(factory, answer):
+    best = replace(factory.BIG, skill=50.0)
+    headline, _ = answer([best, replace(best, label="twin")], seeds=(0,))
+    named = headline.removeprefix("Undecided: ").partition(" are level with ")[0]
+    assert sorted(named.split(" and ")) == ["lenet", "twin"]
+
+
 def test_one_seed_is_enough_without_chance(factory, answer):
     near = replace(factory.NEAREST, label="knn1", skill=2.0)
     headline, notes = answer([factory.NEAREST, near], seeds=(0,))
@@ -139,7 +146,7 @@ def test_notes_tell_how_much_data_and_how_it_was_judged(factory, answer):
     assert "Epochs: 4." in notes
     assert notes[-1].startswith("Models share a rank where their difference is not significant: level 5 %")
     assert re.search(
-        r"At 10 % that took a lead of \d+\.\d points, by pair; more seeds or test images need less\.$",
+        r"At 10 % that took a lead of \d+\.\d points; more seeds or test images need less\.$",
         notes[-1],
     )
 

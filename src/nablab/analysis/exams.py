@@ -81,6 +81,8 @@ def choose(found: Sequence[Found], wanted: str | None) -> list[Found]:
         for exam, runs in exams.items()
         if wanted is None or _is_meant(exam, runs[0][1].data, wanted)
     }
+    if whole := [exam for exam in left if exam.id == wanted]:  # others' may begin with all of it
+        left = {whole[0]: left[whole[0]]}
     if not left:
         raise UserError(f"no run on {wanted!r} here; there are {_listed(exams)}")
     if len(left) > 1:

@@ -91,7 +91,7 @@ def import_data(name: str, *files: str | Path, progress: bool = True) -> str:
     source = SOURCES[name.lower()]
     if not files and source.importer is not None:
         wanted = source.wanted or f"those that `nablab data fetch {source.name}` would download"
-        raise UserError(f"{source.name}: no files to import; get {wanted}")
+        raise UserError(f"{source.name}: name the files to import: {wanted}")
     with work_bars(show=progress) as tell:
         return source.take_in([as_path(file, "a file to import") for file in files], tell)
 

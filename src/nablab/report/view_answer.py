@@ -35,7 +35,8 @@ def _answer(done: Mapping[str, tuple[RowView, CellView]], pairs: Sequence[Pair])
     if len(done) == 1:
         return f"{first} gets {_result(done[first][1])}. There is no other model to hold it against."
     if all(pair.verdict == "undecided" for pair in pairs):
-        return _undecided(first, done[first][1], pairs)
+        level = [label for label, (_, cell) in done.items() if cell.accuracy == done[first][1].accuracy]
+        return _undecided(level, done[first][1], pairs)
     best = next(label for label, (_, cell) in done.items() if cell.rank == 1)
     sentences = [f"Use {best}: it gets {_result(done[best][1])}."]
     by_other = {pair.b if pair.a == best else pair.a: pair for pair in pairs if best in (pair.a, pair.b)}
@@ -75,13 +76,14 @@ def _of_images(fraction: float) -> str:
     return "all training images" if fraction == 1 else f"{share(fraction)} of the training images"
 
 
-def _undecided(first: str, cell: CellView, pairs: Sequence[Pair]) -> str:
+def _undecided(first: Sequence[str], cell: CellView, pairs: Sequence[Pair]) -> str:
     reasons = {pair.reason for pair in pairs}
     if any(reason.startswith("one seed") for reason in reasons):
         why = "one seed says nothing about chance. Run it again with --seeds 3"
     else:
         why = f"the models were {listed(sorted(reasons))}"
-    return f"Undecided: {first} is ahead with {_result(cell)}, but {why}."
+    ahead = f"{first[0]} is ahead" if len(first) == 1 else f"{listed(first)} are level"
+    return f"Undecided: {ahead} with {_result(cell)}, but {why}."
 
 
 def _ties(best: str, ties: Sequence[str], done: Mapping[str, tuple[RowView, CellView]]) -> str:
@@ -238,5 +240,6 @@ def _lead_that_counts(pairs: Pairs) -> str:
         return ""
     least, most = ("more than 100" if lead > 100 else f"{lead:.1f}" for lead in (leads[0], leads[-1]))
     needed = least if least == most else f"{least} to {most}"
-    lead = f" At {share(fraction)} that took a lead of {needed} points, by pair"
+    by_pair = "" if least == most else ", by pair"
+    lead = f" At {share(fraction)} that took a lead of {needed} points{by_pair}"
     return f"{lead}; more seeds or test images need less."

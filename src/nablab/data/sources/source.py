@@ -10,7 +10,7 @@ from typing import Protocol
 from nablab.data.dataset import Dataset
 from nablab.data.fetch import Progress
 from nablab.data.sources.prepared import Prepared
-from nablab.errors import UserError
+from nablab.errors import CannotWrite, NablabError, UserError
 
 
 class Preparer(Protocol):
@@ -66,7 +66,13 @@ class Source:
             NablabError: no mirror could be reached, or the cache folder cannot be written to.
         """
         if self.download is not None:
-            return self.download(progress)
+            try:
+                return self.download(progress)
+            except NablabError as error:
+                if self.importer is None or isinstance(error, CannotWrite):
+                    raise
+                way = f"`nablab data import {self.name} FILES` takes files that were got elsewhere"
+                raise NablabError(f"{error}; {way}") from error
         if self.wanted:
             raise UserError(f"{self.name} cannot be downloaded by a program; get {self.wanted}")
         raise UserError(f"{self.name} needs no download: {self.available()}")
