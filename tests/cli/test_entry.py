@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from nablab.cli import app, main
 from nablab.cli.options import OutputOptions
@@ -262,3 +263,65 @@ def test_characters_that_stdout_lacks(tmp_path: Path) -> None:
     printing = "from nablab.cli.options import OutputOptions; OutputOptions(json=True).show('', ['±'])"
     done = command(tmp_path, f'"{sys.executable}" -c "{printing}"', PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout) == ["±"]
+
+
+PRINTING = """
+import os
+import numpy as np
+import torch
+
+def say(text):
+    print(text)  # Python
+    os.write(1, f"{text} without Python\\n".encode())
+    os.system(f"echo {text} in another process")
+
+say("loaded")
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        say("built")
+        self.layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+
+    def forward(self, x):
+        say("used")
+        return self.layers(x)
+"""
+
+SQUARE = """
+print("loaded")
+def problem(rng):
+    return {"w": rng.standard_normal(3)}, rng.standard_normal(3), 0.0
+def loss(params, x, y):
+    print("called")
+    return ((params["w"] - x) ** 2).sum()
+def gradient(params, x, y):
+    return {"w": 2 * (params["w"] - x)}
+"""
+
+
+def test_json_is_all_of_stdout_whatever_a_users_code_prints(tmp_path: Path) -> None:
+    """The commands run in one process, and their documents stand one after the other."""
+    (tmp_path / "net.py").write_text(PRINTING, encoding="utf-8")
+    (tmp_path / "square.py").write_text(SQUARE, encoding="utf-8")
+    short = ("--data", "digits", "--epochs", "1", "--test-fraction", "0.1", "--quiet", "--json")
+    commands = [
+        ("inspect", "net.py:Net", "--data", "digits", "--json"),
+        ("check", "square.py", "--json=true"),
+        ("train", "net.py:Net", "--out", "one", *short),
+        ("predict", "one", "picture.png", "--json"),
+        ("compare", "net.py:Net", "--out", "two", "--seeds", "2", "--jobs", "2", "--no-notebook", *short),
+    ]
+    Image.new("L", (8, 8)).save(tmp_path / "picture.png")
+    script = f"from nablab.cli import main\nprint([main(words) for words in {commands!r}])\n"
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    done = command(tmp_path, f'"{sys.executable}" script.py')
+    read, rest = json.JSONDecoder(), done.stdout
+    for _ in commands:
+        _, end = read.raw_decode(rest)
+        rest = rest[end:].lstrip()
+    assert rest == "[0, 0, 0, 0, 0]\n"  # stdout is as it was
+    for text in ("loaded", "built", "used", "called"):
+        assert f"\n{text}\n" in f"\n{done.stderr}"
+    for text in ("without Python", "in another process"):
+        assert f"built {text}" in done.stderr

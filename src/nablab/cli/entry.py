@@ -9,10 +9,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from cyclopts import App, CycloptsError, Parameter
 
 from nablab import __version__
+from nablab.cli.streams import stdout_for_results
 from nablab.errors import NablabError
 from nablab.runs.system import NOT_ON_WINDOWS
 
@@ -119,11 +121,13 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: those of this process) spell; returns the exit code."""
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
+    as_json = any(word.partition("=")[0] == "--json" for word in words)
     _prepare_streams()
     if sys.platform == "win32":  # what holds folders and watches processes is not there
         return _fail(NOT_ON_WINDOWS, 2)
     try:
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        with stdout_for_results() if as_json else nullcontext():
+            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         return int(code or 0)
     except CycloptsError as error:

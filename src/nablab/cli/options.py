@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter, Token
 
+from nablab.cli.streams import reader_may_leave
 from nablab.errors import UserError
 
 if TYPE_CHECKING:
@@ -159,9 +160,9 @@ class OutputOptions:
 
         Where nobody reads any more (`| head`), nothing is printed, and the command goes on with its work.
         """
-        with _reader_may_leave():
+        with reader_may_leave() as stream:
             if self.json:
-                print(_json_text(document))
+                print(_json_text(document, stream.encoding), file=stream)
             elif isinstance(result, str):  # as it is: a path in it is to be copied, and is no markup
                 print(result)
             else:
@@ -176,20 +177,11 @@ class OutputOptions:
         return Console(stderr=True).status(what)
 
 
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _json_text(document: object) -> str:
-    """JSON with its characters as they are, or as escapes where stdout has no place for one of them."""
+def _json_text(document: object, encoding: str | None) -> str:
+    """JSON with its characters as they are, or as escapes where the encoding has no place for one of them."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(encoding or "utf-8")
     except UnicodeEncodeError:
         return json.dumps(document, indent=2)
     return text
