@@ -28,11 +28,15 @@ from nablab.training.trainable import Arrays, Batch, Trainable
 LossFunction = Callable[[Any, Any], Any]
 
 #: The activations that are written out by hand, by their names there.
-_BY_HAND: dict[type[layers.Layer], str] = {
-    layers.ReLU: "relu",
-    layers.Tanh: "tanh",
-    layers.Sigmoid: "logistic",
-    layers.Softplus: "softplus",
+_BY_HAND: dict[layers.Layer, str] = {
+    layers.ReLU(): "relu",
+    layers.LeakyReLU(): "leaky relu",
+    layers.ELU(): "elu",
+    layers.GELU(): "gelu",
+    layers.SiLU(): "silu",
+    layers.Softplus(): "softplus",
+    layers.Tanh(): "tanh",
+    layers.Sigmoid(): "logistic",
 }
 
 
@@ -93,7 +97,7 @@ def by_hand(beginning: Beginning) -> ByHand | None:
         for p in walk(beginning.spec, beginning.input_shape, beginning.classes)
         if not isinstance(p.layer, layers.Flatten)
     ]
-    linear, between = placed[::2], {type(p.layer) for p in placed[1::2]}
+    linear, between = placed[::2], {p.layer for p in placed[1::2]}
     if len(placed) % 2 == 0 or not all(isinstance(p.layer, layers.Linear) for p in linear):
         return None
     if len(between) > 1 or not between <= _BY_HAND.keys():
