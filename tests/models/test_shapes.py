@@ -106,7 +106,18 @@ def test_residual_rows_come_before_their_sum() -> None:
             '"100-ReLU-12": it ends in 12 scores, but there are 10 classes; write K',
         ),
         ("20-Dropout0.5", (1, 28, 28), "it ends in 20 scores"),
-        ("8C3", (1, 28, 28), "it ends in (8, 28, 28), 6272 values, but there are 10 classes; end it in K"),
+        (
+            "8C3",
+            (1, 28, 28),
+            '"8C3": it ends in an image, (8, 28, 28), not in scores of 10 classes; end it in K, or in Glob',
+        ),
+        (
+            "32C3-ReLU-AvgPool4-10C7p0",
+            (1, 28, 28),
+            "an image, (10, 1, 1), not in scores of 10 classes; end it in Flatten or GlobalAvgPool",
+        ),
+        ("10C3", (1, 28, 28), "an image, (10, 28, 28), not in scores of 10 classes; end it in GlobalAvgPool"),
+        ("2C24p0", (1, 24, 28), "an image, (2, 1, 5), not in scores of 10 classes; end it in Flatten"),
         ("8C3-Res(ReLU-16C3s3p0)-K", (1, 28, 28), "layer 2 (Res): its input (8, 28, 28) cannot be added"),
         (
             "Res(100)-K",
@@ -131,6 +142,19 @@ def test_what_does_not_fit_is_told_with_layer_and_shape(
         trace(parse(text), shape, 10)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("32C3-ReLU-AvgPool4-10C7p0-Flatten", (1, 28, 28)),
+        ("32C3-ReLU-AvgPool4-10C7p0-GlobalAvgPool", (1, 28, 28)),
+        ("10C3-GlobalAvgPool", (1, 28, 28)),
+        ("2C24p0-Flatten", (1, 24, 28)),
+    ],
+)
+def test_the_endings_that_are_proposed_fit(text: str, shape: tuple[int, ...]) -> None:
+    assert torch_net.build(parse(text), shape, 10)(torch.zeros(2, *shape)).shape == (2, 10)
 
 
 def test_a_number_may_stand_for_k_where_it_fits() -> None:

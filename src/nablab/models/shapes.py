@@ -233,9 +233,8 @@ def _check_scores(last: Placed, classes: int) -> None:
     if shape == (classes,):
         return
     if len(shape) == 1:
-        what = f"ends in {shape[0]} scores"
         remedy = "write K as its last layer" if isinstance(last.layer, layers.Linear) else "end it in K"
-    else:
-        what = f"ends in {shape}, {math.prod(shape)} values"
-        remedy = "end it in K, or in GlobalAvgPool-K"
-    raise UserError(f"it {what}, but there are {classes} classes; {remedy}")
+        raise UserError(f"it ends in {shape[0]} scores, but there are {classes} classes; {remedy}")
+    endings = ["Flatten"] * (math.prod(shape) == classes) + ["GlobalAvgPool"] * (shape[0] == classes)
+    remedy = " or ".join(endings) or "K, or in GlobalAvgPool-K"
+    raise UserError(f"it ends in an image, {shape}, not in scores of {classes} classes; end it in {remedy}")
