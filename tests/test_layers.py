@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "nablab"
 #: A package may import from those in lines above it, and from itself; two in one line do not know each other.
 ORDER = (
     ("errors",),
-    ("atomic",),
+    ("atomic", "machine"),
     ("autograd", "byhand"),
     ("court",),
     ("data",),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from nablab import machine
 from nablab.data import load
 from nablab.data.sources import decoding, picture
 from nablab.data.sources.picture import read_header, read_picture
@@ -476,7 +477,7 @@ def test_more_than_fits_into_memory_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "_MOST_BYTES", 20 * 3 * 36 - 1)
-    complaint = r"20 pictures of 6x6 are .* GiB; .*--size 64, or prepare them once"
+    complaint = r"20 pictures of 6x6 are .* GiB, more than .*--size 64, or prepare them once"
     with pytest.raises(UserError, match=complaint):
         load(fill(tmp_path))
     monkeypatch.setattr(decoding, "_MOST_BYTES", 2**62)
@@ -491,6 +492,21 @@ def test_more_than_fits_into_memory_is_refused_before_it_is_decoded(
     monkeypatch.setattr(np, "empty", no_memory_for_pixels)
     with pytest.raises(UserError, match=complaint):
         load(tmp_path)
+
+
+def test_pictures_take_half_of_a_containers_memory_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were decoded until the system killed the process."""
+    folder = fill(tmp_path / "photos")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    limit = tmp_path / "memory.max"
+    limit.write_text(f"{2 * 20 * 3 * 36 - 1}\n")
+    with pytest.raises(UserError, match=r"20 pictures of 6x6 are .* GiB, more than memory here has room for"):
+        load(folder)
+    assert load(folder, size=5).input_shape == (3, 5, 5)
+    limit.write_text(f"{2 * 20 * 3 * 36}\n")
+    assert load(folder).input_shape == (3, 6, 6)
 
 
 @pytest.mark.parametrize(
@@ -555,7 +571,7 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(tmp_path: Path) -> N
 
 
 def test_in_parallel_keeps_the_order_and_stops_at_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_cores", lambda: 4)
+    monkeypatch.setattr(decoding, "usable_cores", lambda: 4)
     begun: list[int] = []
 
     def square(number: int) -> int:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from nablab.data.dataset import Dataset
 from nablab.errors import UserError
+from nablab.machine import memory_bytes, usable_cores
 from nablab.models.model import Model
-from nablab.runs.environment import memory_bytes, usable_cores
 from nablab.training.feed import kept_of
 
 #: Multiply-accumulates for one image, up to which a network is too small to keep two threads busy.

@@ -11,10 +11,10 @@ from typing import Literal
 from nablab.data.dataset import Dataset
 from nablab.data.split import Split, split
 from nablab.errors import UserError
+from nablab.machine import memory_bytes
 from nablab.models.model import Model
 from nablab.runs.concurrency import decide
 from nablab.runs.describe import describe_model
-from nablab.runs.environment import memory_bytes
 from nablab.runs.features import bound
 from nablab.runs.plan_file import check_unused, read_plan, write_plan
 from nablab.runs.planned import (

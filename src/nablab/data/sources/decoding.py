@@ -7,8 +7,6 @@ as fast as two processes, start at once, need no copies, and work in notebooks a
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -23,10 +21,11 @@ from numpy.typing import NDArray
 from nablab.data.fetch import Progress
 from nablab.data.sources.picture import Color, Header, read_header, read_picture
 from nablab.errors import UserError, did_you_mean
+from nablab.machine import memory_bytes, usable_cores
 
 MOST_SIDE = 4096
 
-_MOST_BYTES = 8 * 2**30  # decoded, all pictures together
+_MOST_BYTES = 8 * 2**30  # decoded, all pictures together, however much memory there is
 _MOST_THREADS = 8  # each holds one picture in full, which may be 200 MB
 _AHEAD = 4  # pictures a thread that may be done and not yet taken
 _PATIENCE = 1.0  # seconds before progress is worth showing
@@ -85,7 +84,12 @@ def read_headers(
 
 def fits(pictures: int, height: int, width: int) -> bool:
     """Whether so many pictures in colour are few enough for `read_all`."""
-    return pictures * 3 * height * width <= _MOST_BYTES
+    return pictures * 3 * height * width <= _most_bytes()
+
+
+def _most_bytes() -> int:
+    """For all pictures together: half of a small memory is left for what is done with them."""
+    return min(_MOST_BYTES, memory_bytes() // 2)
 
 
 def _room_for(shape: tuple[int, ...], place: Path) -> NDArray[np.uint8]:
@@ -96,13 +100,14 @@ def _room_for(shape: tuple[int, ...], place: Path) -> NDArray[np.uint8]:
     """
     needed = math.prod(shape)
     try:
-        if needed <= _MOST_BYTES:
+        if needed <= _most_bytes():
             return np.empty(shape, dtype=np.uint8)
     except MemoryError:
         pass
     raise UserError(
-        f"{place}: {shape[0]:,} pictures of {shape[3]}x{shape[2]} are {needed / 2**30:.1f} GiB; make them "
-        "smaller, e.g. --size 64, or prepare them once: nablab data prepare"
+        f"{place}: {shape[0]:,} pictures of {shape[3]}x{shape[2]} are {needed / 2**30:.1f} GiB, more than "
+        "memory here has room for; make them smaller, e.g. --size 64, or prepare them once: nablab data "
+        "prepare"
     )
 
 
@@ -145,7 +150,7 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> Ge
 
     The first exception stops the rest, and so does closing the generator.
     """
-    threads = min(_cores(), _MOST_THREADS, len(items))
+    threads = min(usable_cores(), _MOST_THREADS, len(items))
     if threads < 2:
         yield from map(function, items)
         return
@@ -160,11 +165,6 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> Ge
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    """Those this process may use, which on a shared machine may be fewer than there are."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 class _Patient:
