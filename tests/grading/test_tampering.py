@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import shutil
+from importlib import metadata
 
+import nbformat
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
@@ -214,22 +216,66 @@ def test_a_matrix_drawn_from_another_model_under_this_one_s_title(delivery, chec
     assert finding.message == "the confusion matrix under mlp is that of net_linear"
 
 
-def test_a_retouched_curve(delivery, check):
+def retouch(delivery, source):
+    """Paint over the first picture that a call of `source` drew."""
     from PIL import Image
 
-    def retouch(cells):
-        cell = next(
-            cell for cell in cells if "view.curves_figure" in "".join(cell["source"]).replace("plots", "view")
-        )
+    def change(cells):
+        cell = next(cell for cell in code_cells(cells) if source in "".join(cell["source"]))
         data = cell["outputs"][0]["data"]
         picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
-        picture.paste((255, 255, 255), (100, 100, 130, 130))
+        picture.paste((0, 0, 0), (100, 100, 130, 130))
         page = io.BytesIO()
         picture.save(page, "PNG")
         data["image/png"] = base64.b64encode(page.getvalue()).decode()
 
-    delivery.edit(retouch)
+    delivery.edit(change)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [("plots.curves_figure", "curves"), ('view.parameter_points, "parameters"', "plot")]
+)
+def test_a_retouched_picture(delivery, check, source, kind):
+    retouch(delivery, source)
     (finding,) = only(check(delivery, pictures=True), "picture")
+    assert f"({kind}) is not what the records give" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [("Pictures drawn by nablab 0.0.9, Matplotlib 3.9.0", "drawn by nablab 0.0.9, Matplotlib 3.9.0; here it"),
+     ("", "the notebook does not say what drew it")],
+)  # fmt: skip
+def test_another_version_may_draw_some_pictures_otherwise(delivery, check, version, why):
+    """As those before the margins were widened: curves and matrices alike, points not."""
+    (said,) = {
+        line
+        for cell in nbformat.read(delivery.path, as_version=4).cells
+        for output in cell.get("outputs", ())
+        for line in output.get("data", {}).get("text/markdown", "").splitlines()
+        if line.startswith("Pictures drawn by nablab")
+    }
+    assert f"Matplotlib {metadata.version('matplotlib')}," in said
+    delivery.replace_output("tables.environment(view)", said, version)
+    retouch(delivery, "plots.scatter_figure")
+    verdict = check(delivery, pictures=True)
+    assert verdict.findings == ()
+    assert verdict.facts["pictures held against the records"] == 7
+    (note,) = [note for note in verdict.notes if "not compared" in note]
+    assert note.startswith(f"1 picture not compared: {why}")
+
+
+def test_names_in_fonts_of_the_machine_accuse_nobody(delivery, check):
+    """Of a matrix drawn where there were other fonts; curves, without these names, are as safe as ever."""
+    for run in delivery.run("").iterdir():
+        delivery.edit_record(
+            run.name, lambda values: values["data"].update(classes=[*"零一二三四五六七八九"])
+        )
+    verdict = check(delivery, pictures=True)
+    assert [finding for finding in verdict.findings if finding.subject == "picture"] == []
+    assert "2 pictures not compared: the fonts of their names differ by machine" in verdict.notes
+    retouch(delivery, "plots.curves_figure")
+    (finding,) = [one for one in check(delivery, pictures=True).findings if one.subject == "picture"]
     assert "(curves) is not what the records give" in finding.message
 
 

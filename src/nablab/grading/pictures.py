@@ -1,12 +1,14 @@
 """The matrices and curves of a delivery, drawn again from the redone runs and compared pixel for pixel.
 
-The same versions draw the same pixels. Where some pictures of a delivery come out the same and one does not,
-that one shows something else. Where none does, another version drew them: then only a matrix that is clearly
-nearer to another model's than to its own is found.
+The same versions draw the same pixels, in the font that they bring along. Where a notebook says that they
+drew it, some of its pictures come out the same and one does not, that one shows something else. Elsewhere
+only what certainly belongs to another model is found: its very picture, or a matrix that is clearly nearer
+to its matrix than to the right one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,7 +22,9 @@ from nablab.grading.outline import Place
 from nablab.grading.shown import Call, Compared, calls_of
 from nablab.grading.truths import Truths
 from nablab.grading.verdict import Finding, plain
+from nablab.report.notebook_drawing import drawer, drawers_in, has_own_font
 from nablab.report.view_types import ComparisonView
+from nablab.report.words import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +45,7 @@ class _Shown:
     kind: str  #: `matrix`, `curves`, `plot`
     pixels: Pixels | None  #: None: it cannot be read
     wanted: Pixels
+    portable: bool  #: every machine has the font of its names
 
     @property
     def same(self) -> bool:
@@ -62,17 +67,30 @@ def check_pictures(places: Sequence[Place], truths: Truths, others: Sequence[Tru
         if own
         else ()
     )
-    same = any(one.same for one in shown)
-    findings, unknown = [], 0
+    drawn_otherwise = _drawn_otherwise(places, shown)
+    findings, unknown = [], Counter[str]()
     for one in shown:
         if one.same:
             continue
-        message = _message(one, shown, truths, same)
+        otherwise = drawn_otherwise or ("" if one.portable else "the fonts of their names differ by machine")
+        message = _message(one, shown, truths, otherwise)
         if message:
             findings.append(Finding("picture", one.place.cell.where, message))
-        unknown += not message
-    notes = (f"{unknown} pictures were drawn by other versions and are not compared",) if unknown else ()
+        else:
+            unknown[otherwise] += 1
+    notes = [f"{count(n, 'picture')} not compared: {reason}" for reason, n in unknown.items()]
     return Compared(sum(one.same for one in shown), tuple(findings), (*notes, *unheld))
+
+
+def _drawn_otherwise(places: Sequence[Place], shown: Sequence[_Shown]) -> str:
+    """Why the pictures of a notebook may differ from those drawn here without being wrong; or empty."""
+    cells = [place.cell for place in places if calls_of(place.cell, "tables")]
+    drawers = drawers_in(text for cell in cells for output in cell.outputs for text in output.texts.values())
+    if not drawers:
+        return "the notebook does not say what drew it, as those of earlier versions"
+    if drawers != {drawer()}:
+        return f"drawn by {plain(' and '.join(sorted(drawers)), 200)}; here it is {drawer()}"
+    return "" if any(one.same for one in shown) else "all of them are drawn otherwise here"
 
 
 def _is_unheld(place: Place) -> bool:
@@ -102,7 +120,12 @@ def _shown_in(place: Place, truths: Truths) -> Iterator[_Shown]:
     kind, figures = _figures(calls[0], place, truths)
     if len(figures) == len(pictures):
         for picture, figure in zip(pictures, figures, strict=True):
-            yield _Shown(place, kind, _read(picture), _draw(figure))
+            yield _Shown(place, kind, _read(picture), _draw(figure), _is_portable(kind, truths.view))
+
+
+def _is_portable(kind: str, view: ComparisonView) -> bool:
+    classes = view.data.classes if kind == "matrix" else ()
+    return has_own_font("".join([*(row.label for row in view.rows), *classes]))
 
 
 def _figures(call: Call, place: Place, truths: Truths) -> tuple[str, list[Figure]]:
@@ -133,7 +156,7 @@ def _scatter(call: Call, view: ComparisonView) -> list[Figure]:
     return []
 
 
-def _message(one: _Shown, shown: Sequence[_Shown], truths: Truths, same: bool) -> str:
+def _message(one: _Shown, shown: Sequence[_Shown], truths: Truths, otherwise: str) -> str:
     """What is wrong with a picture; empty where nothing can be said."""
     if one.pixels is None:
         return "its picture cannot be read"
@@ -144,7 +167,7 @@ def _message(one: _Shown, shown: Sequence[_Shown], truths: Truths, same: bool) -
         nearest = _nearest_matrix(one, truths)
         if nearest:
             return f"the confusion matrix under {plain(one.place.model, 60)} is that of {plain(nearest, 60)}"
-    return f"its picture ({one.kind}) is not what the records give{_of(one)}" if same else ""
+    return "" if otherwise else f"its picture ({one.kind}) is not what the records give{_of(one)}"
 
 
 def _of(one: _Shown) -> str:

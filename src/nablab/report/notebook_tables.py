@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nablab.report.notebook_drawing import drawn_by
 from nablab.report.tables import markdown_table, markdown_text
 from nablab.report.view_types import CellView, ComparisonView, SectionView
 from nablab.report.words import NOTHING, bytes_, count, interval, number, percent, plus_minus, seconds, share
@@ -143,10 +144,10 @@ def by_class(view: ComparisonView, section: SectionView) -> str:
 
 
 def environment(view: ComparisonView) -> str:
-    """The machine and the versions that the numbers come from."""
+    """The machine and the versions that the numbers come from; and those here, that draw the pictures."""
     tables = [markdown_table(("", "value"), one.values, (True, True)) for one in view.environments]
     commands = ["\n".join(["```", *view.repeat.commands, "```"])] if view.repeat.commands else []
-    return "\n\n".join([*tables, *commands])
+    return "\n\n".join([*tables, drawn_by(), *commands])
 
 
 def training_time(view: ComparisonView) -> str:
