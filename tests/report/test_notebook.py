@@ -21,13 +21,20 @@ import nablab
 from nablab.analysis.results import load_results
 from nablab.errors import NablabError, UserError
 from nablab.models.model import SourceFile
-from nablab.report.notebook import _data_expression, _relative, make_notebook, source_files, write_notebook
+from nablab.report.notebook import (
+    _arguments,
+    _data_expression,
+    _relative,
+    make_notebook,
+    source_files,
+    write_notebook,
+)
 from nablab.report.notebook_cells import Cell, Material, cells
 from nablab.report.notebook_pictures import data_figure
 from nablab.report.notebook_run import execute, machine_paths, scrub
 from nablab.report.view import comparison_view
 from nablab.report.words import number
-from nablab.runs.experiment import Experiment
+from nablab.runs.experiment import Experiment, read_experiment
 
 
 @pytest.fixture(scope="module")
@@ -266,18 +273,31 @@ def test_training_inside_refuses_what_it_cannot_repeat(factory, tmp_path):
     assert not list(tmp_path.glob("*.ipynb"))
 
 
+def test_training_inside_runs_no_more_at_a_time_than_there_are_runs(factory, tmp_path):
+    folder = factory.write_comparison(tmp_path / "results", [factory.BIG], fractions=(1.0,), seeds=(0, 1))
+    for asked, written in (("64", 2), ("1", 1), ('"auto"', "auto")):
+        path = folder / "experiment.toml"
+        path.write_text(re.sub(r"(?m)^jobs = .*$", f"jobs = {asked}", path.read_text()))
+        experiment = read_experiment(path)
+        runs = len(load_results(folder).runs)
+        assert _arguments(experiment, tmp_path / "mine.ipynb", runs)["jobs"] == written
+
+
 @pytest.mark.slow
 def test_training_inside_really_trains(factory, tmp_path):
     linear = replace(factory.LINEAR, label="net_linear", reference="net_linear")
     folder = factory.write_comparison(
         tmp_path / "results", [linear], fractions=(1.0,), seeds=(0, 1), name="digits"
     )
+    experiment = folder / "experiment.toml"  # of a version that wrote down what it was asked for
+    experiment.write_text(re.sub(r"(?m)^jobs = .*$", "jobs = 64", experiment.read_text()))
     path = tmp_path / "trained.ipynb"
     write_notebook(folder, path, train=True)
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     results = load_results(tmp_path / "trained-runs")
     assert [run.seed for run in results.done("net_linear", 1.0)] == [0, 1]
     assert results.runs[0].record.data.name == "digits"
+    assert results.runs[0].record.environment.jobs == 2
     said = "\n".join(outputs(notebook, "text/markdown")).replace("\\", "")
     assert comparison_view(results).headline in said
     assert str(tmp_path) not in path.read_text(encoding="utf-8")

@@ -48,7 +48,7 @@ def write_notebook(folder: Path | str, path: Path | str, train: bool = False) ->
         results=_relative(results.folder, path.parent),
         data=_data_expression(view, experiment, path.parent, needed=train),
         source_files=source_files(results, path.parent),
-        training=_arguments(experiment, path) if train and experiment is not None else {},
+        training=_arguments(experiment, path, len(results.runs)) if train and experiment is not None else {},
     )
     _make_folder(path.parent)
     notebook = make_notebook(cells(material))
@@ -128,8 +128,8 @@ def _is_unchanged(path: Path, digest: str) -> bool:
         return False
 
 
-def _arguments(experiment: Experiment, path: Path) -> dict[str, Any]:
-    """The arguments of `nablab.compare` that repeat the experiment beside the notebook.
+def _arguments(experiment: Experiment, path: Path, runs: int) -> dict[str, Any]:
+    """The arguments of `nablab.compare` that repeat the experiment, of so many runs, beside the notebook.
 
     Raises:
         UserError: the folder that it would train into is not empty.
@@ -144,7 +144,7 @@ def _arguments(experiment: Experiment, path: Path) -> dict[str, Any]:
         "seeds": list(experiment.seeds) if isinstance(experiment.seeds, tuple) else experiment.seeds,
         "test_fraction": None if experiment.test_fraction == 1 else experiment.test_fraction,
         "resample": experiment.resample or None,
-        "jobs": experiment.jobs,
+        "jobs": experiment.jobs if experiment.jobs == "auto" else min(experiment.jobs, runs),
         "preset": preset,
         **{difference.name: difference.value for difference in differences},
         "out": out.name,
