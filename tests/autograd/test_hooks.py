@@ -103,3 +103,35 @@ def test_a_hook_is_a_node_of_its_own() -> None:
     told = str(autograd.explain(y, names={"x": x, "y": y}))
     assert "to y: what the hooks make of g = 5" in told
     assert "<svg" in str(autograd.draw(y))
+
+
+@ENGINES
+def test_a_handle_removes_its_own_registration(m: Any) -> None:
+    """Of two registrations of one function the first was removed, and by a second `remove()` both."""
+    x = m.ones(1, requires_grad=True)
+    layer = m.nn.Identity()
+    called: list[str] = []
+
+    def often(*_: object) -> None:
+        called.append("often")
+
+    def once(*_: object) -> None:
+        called.append("once")
+
+    def calls() -> list[str]:
+        called.clear()
+        layer(x * 2).sum().backward()
+        return list(called)
+
+    for register in (x.register_hook, layer.register_forward_hook):
+        kept, other, handle = register(often), register(once), register(often)
+        assert calls() == ["often", "once", "often"]
+        handle.remove()
+        handle.remove()
+        assert calls() == ["often", "once"]
+        with register(often):
+            assert calls() == ["often", "once", "often"]
+        kept.remove()
+        assert calls() == ["once"]
+        other.remove()
+        assert calls() == []

@@ -7,7 +7,8 @@ in front of the one that made it; those on leaves are found in a table at the en
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from weakref import finalize
 
 from nablab.autograd.dtypes import Array
@@ -25,12 +26,16 @@ class Hooks:
     """Those of one tensor, called in the order in which they were registered."""
 
     def __init__(self, wrap: Callable[[Array], Variable]) -> None:
-        self.functions: list[Hook] = []
+        self.functions: dict[int, Hook] = {}
         self._wrap = wrap
+
+    def register(self, hook: Hook) -> RemovableHandle:
+        """call it behind the others"""
+        return RemovableHandle(self.functions, hook, lambda: None)
 
     def apply(self, g: Array) -> Array:
         """what the hooks make of g"""
-        for function in list(self.functions):
+        for function in tuple(self.functions.values()):
             result = function(self._wrap(g))
             if result is None:
                 continue
@@ -43,15 +48,28 @@ class Hooks:
 
 
 class RemovableHandle:
-    """What `register_hook` returns."""
+    """What registering a hook returns: `remove()` takes it off again, as the end of a `with` block does."""
 
-    def __init__(self, hooks: Hooks, hook: Hook) -> None:
-        self._hooks, self._hook = hooks, hook
+    _numbers: ClassVar = count()
+
+    def __init__(
+        self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any], changed: Callable[[], None]
+    ) -> None:
+        """Add the hook to others, behind them; `changed` is called then, and when it is removed."""
+        self._hooks, self._number, self._changed = hooks, next(self._numbers), changed
+        hooks[self._number] = hook
+        changed()
 
     def remove(self) -> None:
         """Call the hook no more. A second time does nothing."""
-        if self._hook in self._hooks.functions:
-            self._hooks.functions.remove(self._hook)
+        if self._hooks.pop(self._number, None) is not None:
+            self._changed()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
 
 
 #: The hooks of leaves, by the identity of the leaf.

@@ -129,9 +129,7 @@ class Variable:
         """
         if not self.requires_grad:
             raise AutogradError("register_hook() on a tensor that does not require a gradient: none arrives")
-        hooks = gradient_hooks.hooks_of(self)
-        hooks.functions.append(hook)
-        return gradient_hooks.RemovableHandle(hooks, hook)
+        return gradient_hooks.hooks_of(self).register(hook)
 
     @property
     def retains_grad(self) -> bool:

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from nablab.autograd.errors import AutogradError
+from nablab.autograd.gradient_hooks import RemovableHandle
 from nablab.autograd.tensor import Tensor
 
 Hook = Callable[..., Any]
 
-
 KINDS = "_forward_pre_hooks", "_forward_hooks", "_backward_hooks"
-
-
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes it off again, as the end of a `with` block does."""
-
-    def __init__(self, module: Hooked, hooks: list[Hook], hook: Hook) -> None:
-        self._module, self._hooks, self._hook = module, hooks, hook
-
-    def remove(self) -> None:
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
-            self._module._hooks_changed()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.remove()
 
 
 class Hooked:
@@ -63,15 +42,15 @@ class Hooked:
         return self._register("_backward_hooks", hook)
 
     def _register(self, kind: str, hook: Hook) -> RemovableHandle:
-        hooks: list[Hook] = self.__dict__.setdefault(kind, [])
-        hooks.append(hook)
-        self._hooks_changed()
-        return RemovableHandle(self, hooks, hook)
+        return RemovableHandle(self.__dict__.setdefault(kind, {}), hook, self._hooks_changed)
+
+    def _hooks(self, kind: str) -> tuple[Hook, ...]:
+        return tuple(self.__dict__.get(kind, {}).values())
 
     @property
     def hooked(self) -> bool:
         """Whether it has any now."""
-        return any(self.__dict__.get(kind) for kind in KINDS)
+        return any(map(self._hooks, KINDS))
 
     def _hooks_changed(self) -> None:
         """Let `forward` of this object be what calls the hooks; no other object is asked for any."""
@@ -82,15 +61,15 @@ class Hooked:
             self.__dict__.pop("forward", None)
 
     def _forward_with_hooks(self, *inputs: Any, **options: Any) -> Any:
-        for hook in tuple(self.__dict__.get("_forward_pre_hooks", ())):
+        for hook in self._hooks("_forward_pre_hooks"):
             changed = hook(self, inputs)
             if changed is not None:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
-        if self.__dict__.get("_backward_hooks"):
+        if self._hooks("_backward_hooks"):
             output = self._forward_watched(inputs, options)
         else:
             output = type(self).forward(self, *inputs, **options)  # type: ignore[attr-defined]
-        for hook in tuple(self.__dict__.get("_forward_hooks", ())):
+        for hook in self._hooks("_forward_hooks"):
             changed = hook(self, inputs, output)
             if changed is not None:
                 output = changed
@@ -108,7 +87,7 @@ class Hooked:
         arrived: list[Tensor] = []
 
         def left(g: Tensor | None) -> Tensor | None:
-            for hook in tuple(self.__dict__["_backward_hooks"]):
+            for hook in self._hooks("_backward_hooks"):
                 given = tuple(g if i in places else None for i in range(len(inputs)))
                 changed = hook(self, given, (arrived[-1],))
                 if changed is not None and places:
