@@ -109,7 +109,7 @@ def test_import(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["prepare", "digits", "photos"], "digits needs no preparing"),
         (["import", "nothing", "X.npy"], "no data set 'nothing'; known: "),
         (["import", "sign-digits"], "name the files to import: X.npy and Y.npy from https"),
-        (["import", "fashion-mnist"], "name the files to import: those that `nablab data fetch fashion-mnist` would"),
+        (["import", "fashion-mnist"], "import: those that `nablab data fetch fashion-mnist` would download"),
         (["import", "sign-digits", "gone.npy"], "no such file or folder: gone.npy"),
         (["import", "digits", "photos"], "digits needs no files of yours"),
         (["fetch", "sign-digits"], "sign-digits cannot be downloaded by a program; get X.npy"),
