@@ -18,6 +18,9 @@ from nablab.errors import UserError
 WRITTEN_OUT = ("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Softplus", "Tanh", "Sigmoid")
 STANDARD = ("our engine", "torch, updates by hand", "torch.optim", "nablab train")
 
+#: In float32 two right ways are far apart after a step or two.
+DEEP = "16x(50-BatchNorm-ReLU)-K"
+
 
 def averaged_over_classes_too(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """The mistake of a course: 10 times smaller than the cross entropy."""
@@ -92,6 +95,44 @@ def test_another_loss_differs_without_a_factor() -> None:
     ladder = nablab.ladder("12-ReLU-K", "digits", steps=1, rungs={"square": square})
     assert not ladder.agrees
     assert ladder.climb.causes == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (DEEP, {"steps": 3, "rungs": {"mine": cross_entropy}}),
+        (f"numpy:{DEEP}", {"steps": 2}),
+        ("6x(30-Tanh)-K", {"steps": 40, "lr": 2.0}),  # by hand first; the rate is large
+    ],
+)
+def test_rounding_that_grows_accuses_nobody(text: str, options: dict[str, object]) -> None:
+    ladder = nablab.ladder(text, "digits", **options)
+    apart_in_single = {d.rung for d in ladder.climb.differences if d.largest > 1e-3}
+    assert apart_in_single
+    assert ladder.climb.in_double.keys() == apart_in_single
+    assert max(ladder.climb.in_double.values()) < 1e-6
+    assert ladder.climb.in_double["torch.optim"] < 1e-12  # PyTorch and ours, both in float64
+    assert ladder.agrees
+    assert f"all {len(ladder.climb.rungs)} rungs agree" in repr(ladder)
+    assert re.search(r"torch\.optim: agrees: the difference is rounding, \S+e-1\d in double", repr(ladder))
+
+
+def test_a_mistake_in_a_deep_network_is_no_rounding() -> None:
+    def smoothed(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return cross_entropy(logits, y, label_smoothing=0.01)
+
+    planted = {"classes": averaged_over_classes_too, "smoothed": smoothed}
+    ladder = nablab.ladder(DEEP, "digits", steps=2, rungs=planted)
+    assert ladder.summary == "classes and smoothed differ from our engine"
+    assert ladder.climb.causes.keys() == {"classes"}
+    assert "averaged over the 10 classes too; lr 1 would hide it" in ladder.climb.causes["classes"]
+    assert re.search(r"smoothed: differs, and not by rounding: \S+e-0[23] in double precision", repr(ladder))
+    assert ladder.document()["in_double"]["torch.optim"] < 1e-12
+
+
+def test_a_loss_that_takes_float32_only_is_given_that() -> None:
+    weighted = torch.nn.CrossEntropyLoss(weight=torch.ones(10))
+    assert nablab.ladder(DEEP, "digits", steps=2, rungs={"mine": weighted}).agrees
 
 
 def test_your_own_right_loss_agrees() -> None:

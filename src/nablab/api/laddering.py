@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from numbers import Integral
 from pathlib import Path
@@ -39,11 +39,11 @@ class Ladder:
 
     @property
     def agrees(self) -> bool:
-        """Whether all rungs found the same in every step, to the rounding of float32."""
+        """Whether all rungs found the same in every step, but for rounding."""
         return self.climb.agrees
 
     def sheet(self) -> Sheet:
-        """A row for each step and rung; below, why a rung differs."""
+        """A row for each step and rung; below, why a rung differs, or that it is rounding."""
         rows = tuple(
             (d.rung, str(d.step), f"{d.value:.6f}", *(_apart(x) for x in (d.loss, d.gradients, d.weights)))
             for d in self.climb.differences
@@ -54,7 +54,7 @@ class Ladder:
     @property
     def summary(self) -> str:
         """The answer in a line."""
-        differing = [name for name in self.climb.rungs if not self._agrees(name)]
+        differing = [name for name in self.climb.rungs if not self.climb.rung_agrees(name)]
         if not differing:
             return f"all {len(self.climb.rungs)} rungs agree"
         verb = "differs" if len(differing) == 1 else "differ"
@@ -67,6 +67,7 @@ class Ladder:
             "agrees": self.agrees,
             "rungs": list(self.climb.rungs),
             "causes": dict(self.climb.causes),
+            "in_double": {rung: _finite(apart) for rung, apart in self.climb.in_double.items()},
             "steps": [
                 {name: _finite(value) for name, value in asdict(difference).items()}
                 for difference in self.climb.differences
@@ -82,12 +83,21 @@ class Ladder:
     def _repr_html_(self) -> str:
         return self.sheet()._repr_html_()
 
-    def _agrees(self, rung: str) -> bool:
-        return all(d.agrees for d in self.climb.differences if d.rung == rung)
-
     def _notes(self) -> tuple[str, ...]:
         causes = (f"{rung}: {cause}" for rung, cause in self.climb.causes.items())
-        return (*causes, f"differences are relative to the largest number of {self.climb.rungs[0]}")
+        return (
+            *causes,
+            *self._in_double(),
+            f"differences are relative to the largest number of {self.climb.rungs[0]}",
+        )
+
+    def _in_double(self) -> Iterator[str]:
+        """What double precision says of rungs that differ in single."""
+        for rung, apart in self.climb.in_double.items():
+            if self.climb.rung_agrees(rung):
+                yield f"{rung}: agrees: the difference is rounding, {apart:.1e} in double precision"
+            elif rung not in self.climb.causes:
+                yield f"{rung}: differs, and not by rounding: {apart:.1e} in double precision"
 
 
 def ladder(

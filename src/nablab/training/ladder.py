@@ -7,7 +7,7 @@ the classes too learns as with a learning rate K times smaller, and nothing else
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -30,11 +30,15 @@ from nablab.training.rungs import (
     Rung,
     Taken,
     by_hand,
+    trainable_in_double,
 )
 from nablab.training.trainable import Arrays, Batch
 
 #: How far two rungs may be apart, relative to the largest number: single precision, and some steps of it.
 TOLERANCE = 1e-3
+
+#: The same where networks compute in double precision, and losses in single.
+TOLERANCE_IN_DOUBLE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,14 @@ class Difference:
     weights: float
 
     @property
+    def largest(self) -> float:
+        """Of the three; NaN where one of them is."""
+        return float(np.max([self.loss, self.gradients, self.weights]))
+
+    @property
     def agrees(self) -> bool:
-        # Not `max(...) <= TOLERANCE`: that can be true of numbers that are not finite.
-        return all(d <= TOLERANCE for d in (self.loss, self.gradients, self.weights))
+        """In single precision."""
+        return self.largest <= TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -62,21 +71,34 @@ class Climb:
         rungs: names, the one that the others are held against first.
         differences: of each step and rung, the first one's zero.
         causes: by rung, why it differs, where a constant factor explains it.
+        in_double: by rung, the largest difference of any step in double precision, for rungs that differ in
+            single precision with no factor to explain it.
     """
 
     rungs: tuple[str, ...]
     differences: tuple[Difference, ...]
     causes: Mapping[str, str]
+    in_double: Mapping[str, float]
 
     @property
     def agrees(self) -> bool:
-        return all(difference.agrees for difference in self.differences)
+        return all(map(self.rung_agrees, self.rungs))
+
+    def rung_agrees(self, rung: str) -> bool:
+        """Whether it found the same as the first in every step, but for rounding."""
+        if rung in self.in_double:
+            return self.in_double[rung] <= TOLERANCE_IN_DOUBLE
+        return all(difference.agrees for difference in self.differences if difference.rung == rung)
 
 
 def climb(
     model: Model, data: TrainingData, recipe: Recipe, steps: int, losses: Mapping[str, LossFunction]
 ) -> Climb:
     """Train a network on every rung, step by step.
+
+    Rounding grows from layer to layer and from step to step: in deep networks two right rungs are soon far
+    apart. Those that differ with no factor to explain it therefore train once more, in double precision and
+    each step from the weights of the first rung.
 
     Args:
         recipe: plain SGD in float32 on the CPU; see `plain`.
@@ -86,6 +108,30 @@ def climb(
         UserError: a model that is no network of the layer language, or one with dropout; a loss that fails.
     """
     rungs = _rungs(model, data, recipe, losses)
+    differences, causes = _train(rungs, data, recipe, steps)
+    single = Climb(tuple(rungs), differences, causes, {})
+    first, *others = rungs
+    unexplained = [name for name in others if name not in causes and not single.rung_agrees(name)]
+    if not unexplained:
+        return single
+    doubled = _rungs(model, data, recipe, losses, double=True)
+    held = {name: doubled[name] for name in (first, *unexplained)}
+    again, found = _train(held, data, recipe, steps, together=True)
+    in_double = {
+        name: float(np.max([difference.largest for difference in again if difference.rung == name]))
+        for name in unexplained
+    }
+    return replace(single, causes=causes | found, in_double=in_double)
+
+
+def _train(
+    rungs: Mapping[str, Rung], data: TrainingData, recipe: Recipe, steps: int, *, together: bool = False
+) -> tuple[tuple[Difference, ...], dict[str, str]]:
+    """The differences from the first rung, and their causes.
+
+    Args:
+        together: each step begins at the weights of the first rung.
+    """
     first, *others = rungs
     differences: list[Difference] = []
     causes: dict[str, str] = {}
@@ -97,7 +143,9 @@ def climb(
             differences.append(_difference(number, name, found, expected))
             if number == 1 and (cause := _cause(found, expected, batch, data.classes, recipe.lr)):
                 causes[name] = cause
-    return Climb(tuple(rungs), tuple(differences), causes)
+            if together:
+                rungs[name].go_on_from(expected.weights)
+    return tuple(differences), causes
 
 
 def plain(lr: float, batch_size: int, seed: int) -> Recipe:
@@ -116,7 +164,12 @@ def plain(lr: float, batch_size: int, seed: int) -> Recipe:
 
 
 def _rungs(
-    model: Model, data: TrainingData, recipe: Recipe, losses: Mapping[str, LossFunction]
+    model: Model,
+    data: TrainingData,
+    recipe: Recipe,
+    losses: Mapping[str, LossFunction],
+    *,
+    double: bool = False,
 ) -> dict[str, Rung]:
     if model.spec is None:
         raise UserError(
@@ -128,13 +181,17 @@ def _rungs(
             f"{model.label} has dropout, which every engine draws for itself; leave it out to compare"
         )
     weights = initial_weights(model.spec, data.input_shape, data.classes, recipe.seed)
-    beginning = Beginning(model.spec, data.input_shape, data.classes, weights, recipe.lr)
+    beginning = Beginning(model.spec, data.input_shape, data.classes, weights, recipe.lr, double)
     written_out = by_hand(beginning)
     rungs: dict[str, Rung] = {"by hand": written_out} if written_out else {}
     rungs["our engine"] = OnOurEngine(beginning)
     rungs["torch, updates by hand"] = InPyTorch(beginning, optim=False)
     rungs["torch.optim"] = InPyTorch(beginning, optim=True)
-    rungs["nablab train"] = ByTrainable(make_trainable(model, data, recipe), beginning)
+    if double:
+        trained = trainable_in_double(model.engine, beginning, data, recipe)
+    else:
+        trained = make_trainable(model, data, recipe)
+    rungs["nablab train"] = ByTrainable(trained, beginning)
     for name, loss in losses.items():
         if name in rungs:
             raise UserError(f"there is a rung {name!r} already; give yours another name")

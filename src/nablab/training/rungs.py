@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nablab import autograd
 from nablab.byhand import MLP
@@ -22,6 +23,8 @@ from nablab.models import spec as layers
 from nablab.models.shapes import Placed, Shape, walk
 from nablab.models.spec import Spec
 from nablab.models.user_code import blaming
+from nablab.training.feed import TrainingData
+from nablab.training.recipe import Recipe
 from nablab.training.trainable import Arrays, Batch, Trainable
 
 #: What a user's rung is: a loss of (logits, labels), tensors of PyTorch, to a tensor with one number.
@@ -55,16 +58,24 @@ class Rung(Protocol):
     def step(self, batch: Batch) -> Taken:
         """Move the weights by -lr times the gradient."""
 
+    def go_on_from(self, weights: Arrays) -> None:
+        """Take another rung's weights, as its last step left them."""
+
 
 @dataclass(frozen=True)
 class Beginning:
-    """What all rungs share."""
+    """What all rungs share. Networks compute in float32, or all in float64 where `double` is set."""
 
     spec: Spec
     input_shape: Shape
     classes: int
     weights: Arrays
     lr: float
+    double: bool = False
+
+    def x(self, batch: Batch) -> NDArray[Any]:
+        """The images of a batch in that precision."""
+        return batch.x.astype(np.float64) if self.double else batch.x
 
 
 @final
@@ -75,9 +86,10 @@ class ByHand:
         self._net, self._lr = net, beginning.lr
         self._names = {f"{path}.{what}": f"{letter}{number}" for number, path in enumerate(linear, start=1)
                        for what, letter in (("weight", "W"), ("bias", "b"))}  # fmt: skip
-        self._params = {
-            ours: beginning.weights[name].T.astype(np.float64) for name, ours in self._names.items()
-        }
+        self.go_on_from(beginning.weights)
+
+    def go_on_from(self, weights: Arrays) -> None:
+        self._params = {ours: weights[name].T.astype(np.float64) for name, ours in self._names.items()}
 
     def step(self, batch: Batch) -> Taken:
         x = batch.x.reshape(len(batch.x), -1).astype(np.float64)
@@ -112,24 +124,44 @@ def _widths(linear: list[Placed]) -> tuple[int, ...]:
     return (math.prod(linear[0].input_shape), *(p.output_shape[0] for p in linear))
 
 
+def on_numpy(beginning: Beginning) -> autograd.nn.Module:
+    """The network on our engine."""
+    net = numpy_net.build(beginning.spec, beginning.input_shape, beginning.classes)
+    numpy_net.load(net, beginning.weights)
+    return net.double() if beginning.double else net
+
+
+def on_torch(beginning: Beginning) -> Any:
+    """The network as a module of PyTorch."""
+    from nablab.models import torch_net
+    from nablab.training.tensors import copy_in, tensors_of
+
+    net = torch_net.build(beginning.spec, beginning.input_shape, beginning.classes)
+    copy_in(tensors_of(net), beginning.weights)
+    return net.double() if beginning.double else net
+
+
 @final
 class OnOurEngine:
     """`nablab.autograd`: a module, its backward pass, and its SGD."""
 
     def __init__(self, beginning: Beginning) -> None:
-        self._net = numpy_net.build(beginning.spec, beginning.input_shape, beginning.classes)
-        numpy_net.load(self._net, beginning.weights)
+        self._beginning, self._net = beginning, on_numpy(beginning)
         self._optimizer = autograd.optim.SGD(self._net.parameters(), lr=beginning.lr)
 
     def step(self, batch: Batch) -> Taken:
         self._optimizer.zero_grad()
-        logits = self._net(autograd.from_numpy(batch.x))
+        logits = self._net(autograd.from_numpy(self._beginning.x(batch)))
         loss = autograd.nn.functional.cross_entropy(logits, autograd.from_numpy(batch.y))
         loss.backward()
         value = float(loss)
         gradients = {n: np.array(p.grad.value) for n, p in self._net.named_parameters() if p.grad is not None}
         self._optimizer.step()
         return Taken(value, gradients, {n: np.array(p.value) for n, p in self._net.named_parameters()})
+
+    def go_on_from(self, weights: Arrays) -> None:
+        for name, parameter in self._net.named_parameters():
+            parameter.value[...] = weights[name]
 
 
 @final
@@ -139,19 +171,14 @@ class InPyTorch:
     def __init__(self, beginning: Beginning, *, optim: bool, loss: LossFunction | None = None) -> None:
         import torch
 
-        from nablab.models import torch_net
-        from nablab.training.tensors import copy_in, tensors_of
-
-        self._net = torch_net.build(beginning.spec, beginning.input_shape, beginning.classes)
-        copy_in(tensors_of(self._net), beginning.weights)
-        self._lr, self._loss = beginning.lr, loss
+        self._beginning, self._net, self._loss = beginning, on_torch(beginning), loss
         self._optimizer = torch.optim.SGD(self._net.parameters(), lr=beginning.lr) if optim else None
 
     def step(self, batch: Batch) -> Taken:
         import torch
 
         self._net.zero_grad()
-        loss = self._measure(self._net(torch.from_numpy(batch.x)), torch.from_numpy(batch.y))
+        loss = self._measure(self._net(torch.from_numpy(self._beginning.x(batch))), torch.from_numpy(batch.y))
         loss.backward()
         gradients = {n: p.grad.numpy().copy() for n, p in self._net.named_parameters() if p.grad is not None}
         if self._optimizer is not None:
@@ -160,9 +187,15 @@ class InPyTorch:
             with torch.no_grad():
                 for parameter in self._net.parameters():
                     if parameter.grad is not None:
-                        parameter.sub_(self._lr * parameter.grad)
+                        parameter.sub_(self._beginning.lr * parameter.grad)
         weights = {n: p.detach().numpy().copy() for n, p in self._net.named_parameters()}
         return Taken(loss.item(), gradients, weights)
+
+    def go_on_from(self, weights: Arrays) -> None:
+        from nablab.training.tensors import copy_in
+
+        parameters = dict(self._net.named_parameters())
+        copy_in(parameters, {name: weights[name] for name in parameters})
 
     def _measure(self, logits: Any, y: Any) -> Any:
         import torch
@@ -171,7 +204,7 @@ class InPyTorch:
             return torch.nn.functional.cross_entropy(logits, y)
         name = getattr(self._loss, "__name__", "the loss")
         with blaming(name, "calling it with logits and labels"):
-            loss = self._loss(logits, y)
+            loss = self._loss(logits.float(), y)  # in training it never meets another type
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not loss.requires_grad:
             raise UserError(
                 f"{name}(logits, y) must return one number, as a tensor that backward() can start from"
@@ -184,14 +217,34 @@ class ByTrainable:
     """What `nablab train` does. Its gradients are told by what moved: (before - after) / lr."""
 
     def __init__(self, net: Trainable, beginning: Beginning) -> None:
-        self._net, self._lr = net, beginning.lr
+        self._net, self._beginning = net, beginning
         self._before = net.weights()
 
     def step(self, batch: Batch) -> Taken:
-        result = self._net.step(batch, self._lr)
+        lr = self._beginning.lr
+        result = self._net.step(replace(batch, x=self._beginning.x(batch)), lr)
         after = self._net.weights()
         gradients = {
-            name: (self._before[name].astype(np.float64) - value) / self._lr for name, value in after.items()
+            name: (self._before[name].astype(np.float64) - value) / lr for name, value in after.items()
         }
         self._before = after
         return Taken(float(result.loss), gradients, after)
+
+    def go_on_from(self, weights: Arrays) -> None:
+        self._before = {**self._before, **weights}
+        self._net.load_weights(self._before)
+
+
+def trainable_in_double(engine: str, beginning: Beginning, data: TrainingData, recipe: Recipe) -> Trainable:
+    """What `make_trainable` makes, in float64."""
+    if engine == "numpy":
+        from nablab.training.numpy_trainable import NumpyTrainable
+
+        return NumpyTrainable(on_numpy(beginning), recipe, None, data.classes)
+    import torch
+
+    from nablab.training.objective import make_objective
+    from nablab.training.torch_trainable import TorchTrainable
+
+    objective = make_objective(recipe, data.class_counts(), torch.device("cpu"))
+    return TorchTrainable(on_torch(beginning), recipe, objective, data.classes)
