@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -53,3 +55,21 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(CannotWrite, match="cannot write"):
         atomic.write_text(tmp_path, "new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_entered(tmp_path: Path) -> None:
+    """It was a PermissionError, which who can do without the file does not expect."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o000)
+    script = f"""
+import os
+from nablab import atomic
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    atomic.write_text({str(locked / "sub" / "a")!r}, "new")
+except atomic.CannotWrite as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "cannot write" in done.stdout, done.stderr

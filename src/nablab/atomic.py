@@ -50,7 +50,7 @@ def write_with(path: Path | str, writer: Callable[[Path], object]) -> None:
     if _is_stream(path):
         _write_into(path, writer)
         return
-    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else path
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,53 @@ def test_files_that_only_records_name_are_not_run(name: str, theirs: Path) -> No
     ):
         FOLLOWED[name](theirs)
     assert not (theirs / "it_ran").exists()
+
+
+def test_where_names_cannot_be_kept_the_way_on_says_so(
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container with a read-only home: another process asked for the name for ever."""
+
+    def in_another_process(*words: str) -> str:
+        command = [sys.executable, "-m", "nablab", *words]
+        return subprocess.run(command, capture_output=True, text=True).stderr
+
+    asked = ("predict", str(_run(theirs, "net")), str(_picture(theirs)))
+    named = ("inspect", f"{theirs}/net.py:Net", "--data", "digits")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "state"))  # nobody can write below a file
+    assert in_another_process(*named) == ""
+    refusal = in_another_process(*asked)
+    assert refusal.count("\n") == 1
+    assert f"set XDG_STATE_HOME to a folder of yours that can be written, for {tmp_path}/file" in refusal
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    assert "XDG_STATE_HOME" not in in_another_process(*asked)
+    in_another_process(*named)
+    assert in_another_process(*asked) == ""
+
+
+def test_a_home_that_cannot_be_entered(tmp_path: Path) -> None:
+    """As that of root for another user of a container: naming a file was a PermissionError."""
+    (tmp_path / "home").mkdir(mode=0o000)
+    (tmp_path / "net.py").write_text("")
+    script = """
+import os
+from nablab.models.named_code import check_named, name_code
+if os.getuid() == 0:
+    os.setuid(65534)
+name_code("net.py:Net", "net.py")
+check_named("net.py:Net", "net.py")
+try:
+    check_named("other.py:Net", "other.py")
+except Exception as error:
+    print(error)
+"""
+    environment = {**os.environ, "HOME": str(tmp_path / "home"), "XDG_STATE_HOME": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert "other.py, which may be" in done.stdout, done.stderr
+    assert "set XDG_STATE_HOME" in done.stdout
 
 
 def test_what_reads_alone_runs_nothing(theirs: Path) -> None:

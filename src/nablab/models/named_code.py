@@ -62,17 +62,29 @@ def check_named(reference: str, place: str, who: str = "an estimator works on") 
         UserError: how to go on.
     """
     code = _absolute(place)
-    if code not in _named and not _note(code).is_file():
+    if code not in _named and not os.path.isfile(_note(code)):
         raise UserError(
             f"{who} code that you never named, {place}, which may be somebody else's; read it, and if it may "
-            f"run here, name it once yourself: nablab inspect {reference} --data DATA"
+            f"run here, {_first_needed()}name it once yourself: nablab inspect {reference} --data DATA"
         )
+
+
+def _first_needed() -> str:
+    """What naming code needs before it, where it would be forgotten with the process."""
+    folder = _state_folder()
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return ""
+    return (
+        f"set XDG_STATE_HOME to a folder of yours that can be written, for {folder}, where names are kept, "
+        "cannot; then "
+    )
 
 
 def _remember(code: str) -> None:
     _named.add(code)
     with suppress(CannotWrite):  # then it is known in this process
-        if not _note(code).is_file():
+        if not os.path.isfile(_note(code)):
             atomic.write_text(_note(code), code + "\n")
 
 
