@@ -49,6 +49,23 @@ def test_a_users_file_can_start_from_weights(tmp_path: Path) -> None:
     assert model.source_file.path == str(file)
 
 
+def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell leaves it as it is where it is not the first letter of a word."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "w.safetensors").touch()
+    for text in ("lenet@~/run", "numpy:lenet@~/run", "~/net.py:Net@~/run"):
+        assert resolve(text).start == f"{tmp_path}/run"
+        assert resolve(text).reference.endswith(f"@{tmp_path}/run")
+    neighbours = resolve("knn(k=1)@~/run:1")
+    assert neighbours.features is not None
+    assert (neighbours.features.run, neighbours.features.layer) == (f"{tmp_path}/run", "1")
+    assert neighbours.reference == f"knn(k=1)@{tmp_path}/run:1"
+    for text in ("features:{}/net.py:Net", "features:{0}/net.py:Net@{0}/w.safetensors"):
+        assert resolve(text.format("~")).reference == text.format(tmp_path)
+        assert resolve(text.format("~")).label == resolve(text.format(tmp_path)).label
+
+
 def test_estimators_have_no_weights() -> None:
     from nablab.models.started import start_from
 

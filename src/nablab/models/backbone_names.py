@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -34,7 +35,7 @@ def probe(reference: str) -> Model:
     Raises:
         UserError: the backbone's library is not installed, or its file is not there.
     """
-    backbone = reference[len(FEATURES) :].strip()
+    backbone = "@".join(map(os.path.expanduser, reference[len(FEATURES) :].strip().split("@")))
     _check(reference, backbone)
     name_code(FEATURES + backbone, code_of(backbone))
     settings = tuple(

@@ -7,6 +7,7 @@ are written as those of `sklearn.svm.SVC(...)`, choices included.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def memorised_model(reference: str) -> Model:
                 f"{reference}: say which layer, as in {found['head']}@{found['run']}:3; nablab inspect shows "
                 "their names"
             )
-        source = FeatureSource(found["run"], found["layer"])
+        source = FeatureSource(os.path.expanduser(found["run"]), found["layer"])
+        reference = f"{found['head']}@{source.run}:{source.layer}"
     elif head.on_pixels:
         example = f"{found['head']}@RUN:3"
         raise UserError(

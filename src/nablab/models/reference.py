@@ -11,6 +11,7 @@ folder or a `.safetensors` file name the weights that it starts from (`lenet@res
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -116,7 +117,7 @@ def _named(text: str) -> Model:
         return probe(text)
     network, start = divide(text)
     if start and network.lower().replace("-", "_") not in ESTIMATORS:
-        return start_from(_named(network), start)
+        return start_from(_named(network), os.path.expanduser(start))
     if name.startswith(_ON_NUMPY):
         return _on_numpy(text, text[len(_ON_NUMPY) :].strip())
     if in_file := _IN_FILE.fullmatch(text):
