@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nablab.api.overview import Overview
-from nablab.api.progress import LineDisplay, progress_html, summary_html
+from nablab.api.progress import LineDisplay, progress_html, summary
 from nablab.data import load
 from nablab.models.language import parse
 from nablab.models.model import Model
@@ -165,5 +165,5 @@ def test_notebook_html_is_escaped(plan: Plan) -> None:
     overview.take(RunStarted(SMALL, 0, note="<b>"))
     assert "&lt;b&gt;" in progress_html(overview, ["x < y"])
     assert "x &lt; y" in progress_html(overview, ["x < y"])
-    assert "interrupted" in summary_html(overview, interrupted=True)
-    assert "0 of 2 runs" in summary_html(overview)
+    assert "interrupted" in summary(overview, interrupted=True)
+    assert "0 of 2 runs" in summary(overview)

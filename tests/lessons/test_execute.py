@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import signal
 from pathlib import Path
 from textwrap import dedent
+from threading import Timer
 
 import nbformat
 import pytest
 
 import nablab
+from nablab.api.lesson_progress import Lines
 from nablab.cli import main
 from nablab.errors import UserError
-from nablab.lessons.execute import RESULTS, run_lesson
+from nablab.lessons.execute import RESULTS, Reached, run_lesson
 from nablab.lessons.figures import MIME
 
 
@@ -23,8 +28,8 @@ def read(path: Path):
 
 def test_a_lab_that_is_right(small_lab, tmp_path: Path) -> None:
     small_lab()
-    told: list[tuple[int, int]] = []
-    run = run_lesson("c", tmp_path, on_cell=lambda done, total: told.append((done, total)))
+    told: list[Reached] = []
+    run = run_lesson("c", tmp_path, on_progress=told.append)
     assert run.ok
     assert (run.failures, run.missing) == ((), ())
     assert [figure.row for figure in run.figures] == ["C1", "C2", "C3", "C4", "C5", "C6"]
@@ -36,7 +41,8 @@ def test_a_lab_that_is_right(small_lab, tmp_path: Path) -> None:
     assert MIME in code[1].outputs[0].data
     assert code[1].metadata.tags == ["exercise"]
     total = len(notebook.cells)
-    assert told == [(done, total) for done in range(total + 1)]
+    assert [(reached.done, reached.total) for reached in told] == [(n, total) for n in range(total + 1)]
+    assert told[-1].detail == "The step"
     assert run.page is not None
     page = run.page.read_text(encoding="utf-8")
     assert "steps" in page
@@ -114,12 +120,12 @@ def test_a_figure_whose_error_is_caught_still_counts(small_lab, tmp_path: Path) 
 
 def test_time_that_is_up_stops_it(small_lab, tmp_path: Path) -> None:
     small_lab("# %%\nimport time\nprint('begun', flush=True)\ntime.sleep(600)")
-    told: list[tuple[int, int]] = []
-    run = run_lesson("c", tmp_path, limit=8, on_cell=lambda done, total: told.append((done, total)))
+    told: list[Reached] = []
+    run = run_lesson("c", tmp_path, limit=8, on_progress=told.append)
     assert run.seconds < 60
     assert run.failures == ("cell 3 (The step) was stopped: the time limit of 8.00 s was up",)
     assert run.figures[0].row == "C1"
-    assert told[-1] == (4, 6)  # of two texts and four cells of code, all before the third cell of code
+    assert (told[-1].done, told[-1].total) == (4, 6)  # two texts and two cells of code ran, of six in all
 
 
 KEEPS = """
@@ -148,6 +154,54 @@ def test_a_full_run_keeps_what_it_trained_beside_its_notebook_and_goes_on(small_
     assert done.ok
     assert done.page is not None
     assert "in a full run." in done.page.read_text(encoding="utf-8")
+
+
+COMPARES = """
+# %%
+import nablab
+
+compared = nablab.compare(["net_linear"], "digits", seeds=2, epochs=1, jobs=1, out="compared")
+"""
+
+
+def test_what_a_comparison_in_a_cell_says_of_its_progress_is_passed_on(small_lab, tmp_path: Path) -> None:
+    small_lab(COMPARES)
+    told: list[Reached] = []
+    run = run_lesson("c", tmp_path, on_progress=told.append)
+    assert run.ok
+    assert any(re.match(r"The step: [012] of 2 runs", reached.detail) for reached in told)
+    shown = [output.data["text/plain"] for output in read(run.notebook).cells[4].outputs if "data" in output]
+    assert re.match(r"2 of 2 runs in ", shown[0])
+
+
+def test_an_interrupt_is_told_as_one(small_lab, tmp_path: Path) -> None:
+    small_lab("# %%\nimport time\nprint('begun', flush=True)\ntime.sleep(600)")
+    third = Reached(4, 6, "The step")
+
+    def interrupt_at(reached: Reached) -> None:
+        if reached == third:
+            Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt, match=r"^cell 3 \(The step\) was stopped: interrupted$"):
+        run_lesson("c", tmp_path, on_progress=interrupt_at)
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    clock = iter([0.0, 5.0, 30.0, 31.0, 90.0, 120.0])
+    lines = io.StringIO()
+    show = Lines("lab a", lines, lambda: next(clock)).show
+    for reached in (
+        Reached(0, 9, "One"),
+        Reached(1, 9, "Two", "3 of 42 runs, 20 min 10 s left"),
+        Reached(2, 9, "Two"),
+        Reached(3, 9, "Three"),
+        Reached(9, 9, "Three"),
+    ):
+        show(reached)
+    assert lines.getvalue().splitlines() == [
+        "lab a, 30.0 s: cell 2 of 9, Two: 3 of 42 runs, 20 min 10 s left",
+        "lab a, 90.0 s: cell 4 of 9, Three",
+    ]
 
 
 def test_a_quick_run_keeps_nothing(small_lab, tmp_path: Path) -> None:

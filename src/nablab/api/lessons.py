@@ -14,6 +14,7 @@ from nablab.api.sheet import Sheet, as_text
 from nablab.errors import NablabError
 from nablab.lessons.catalog import LESSONS, lesson
 from nablab.lessons.execute import LessonRun, run_lesson
+from nablab.lessons.figures import Mode
 from nablab.lessons.notebook import check_place
 from nablab.lessons.notebook import open_lesson as write_lesson
 from nablab.report import words
@@ -108,13 +109,14 @@ def run_lessons(
             that somebody worked in is not.
         pages: writes the HTML pages, too.
         time_limit: what one lab may take, e.g. `"10m"` or seconds.
-        progress: shows a bar a lab.
+        progress: shows how far each lab has come.
 
     Raises:
         UserError: there is no such lab, or a notebook of its name that somebody worked in; nothing was run.
         NablabError: the folder cannot be written to, or a formula in a lab is not understood.
+        KeyboardInterrupt: so it was; says where, and how it goes on.
     """
-    from nablab.api.progress import work_bars
+    from nablab.api.lesson_progress import lesson_progress
 
     wanted = [lesson(letter) for letter in _named(letters)]
     limit = None if time_limit is None else read_duration(time_limit)
@@ -123,19 +125,11 @@ def run_lessons(
         check_place(one.letter, out)
     began, runs = time.monotonic(), []
     for one in wanted:
-        with work_bars(show=progress) as tell:
-            name = f"lab {one.letter}"
-            on_cell = None if tell is None else lambda done, total, t=tell, n=name: t(n, done, total)
+        mode: Mode = "full" if full else "quick"
+        with lesson_progress(f"lab {one.letter}", show=progress) as show:
             try:
-                done = run_lesson(
-                    one.letter,
-                    out,
-                    "full" if full else "quick",
-                    page=pages,
-                    limit=limit,
-                    on_cell=on_cell,
-                )
-            except NablabError as error:
+                done = run_lesson(one.letter, out, mode, page=pages, limit=limit, on_progress=show)
+            except (NablabError, KeyboardInterrupt) as error:
                 raise type(error)(f"lab {one.letter}: {error}") from error
         runs.append(done)
     return LessonRuns(tuple(runs), time.monotonic() - began)

@@ -136,7 +136,6 @@ class NotebookDisplay:
 
     def __init__(self) -> None:
         self._handle: Any = None
-        self._html: Any = None
         self._drawn = 0.0
         self._ended: list[str] = []
         self._overview: Overview | None = None
@@ -145,8 +144,7 @@ class NotebookDisplay:
         from IPython import display
 
         shown: Any = display  # untyped
-        self._html = shown.HTML
-        self._handle = shown.display(self._html("<p>planned</p>"), display_id=True)
+        self._handle = shown.display(_bundle("<p>planned</p>", "planned"), raw=True, display_id=True)
         return self
 
     def __exit__(
@@ -156,7 +154,8 @@ class NotebookDisplay:
         trace: TracebackType | None,
     ) -> None:
         if self._overview is not None:
-            self._update(summary_html(self._overview, interrupted=error is not None))
+            said = summary(self._overview, interrupted=error is not None)
+            self._update(f"<p><small>{escape(said)}</small></p>", said)
 
     def show(self, overview: Overview, event: RunEvent, line: str) -> None:
         self._overview = overview
@@ -164,11 +163,16 @@ class NotebookDisplay:
             self._ended.append(line)
         if time.monotonic() - self._drawn >= REDRAW:
             self._drawn = time.monotonic()
-            self._update(progress_html(overview, self._ended[-1:]))
+            self._update(progress_html(overview, self._ended[-1:]), _overall(overview))
 
-    def _update(self, html: str) -> None:
+    def _update(self, html: str, words: str) -> None:
         if self._handle is not None:
-            self._handle.update(self._html(html))
+            self._handle.update(_bundle(html, words), raw=True)
+
+
+def _bundle(html: str, words: str) -> dict[str, str]:
+    """An output of a notebook, for those that draw HTML and for those that don't."""
+    return {"text/html": html, "text/plain": words}
 
 
 def progress_html(overview: Overview, ended: Iterable[str]) -> str:
@@ -179,12 +183,11 @@ def progress_html(overview: Overview, ended: Iterable[str]) -> str:
     return f"<p>{bar} {escape(_overall(overview))}<br><small>{text}</small></p>"
 
 
-def summary_html(overview: Overview, *, interrupted: bool = False) -> str:
+def summary(overview: Overview, *, interrupted: bool = False) -> str:
     """What was done, in a line."""
     said = f"{overview.ended} of {overview.total} runs in {words.seconds(overview.elapsed)}"
     said += f", {overview.failed} failed" if overview.failed else ""
-    said += ", interrupted" if interrupted else ""
-    return f"<p><small>{escape(said)}</small></p>"
+    return f"{said}, interrupted" if interrupted else said
 
 
 def _overall(overview: Overview) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -72,6 +72,28 @@ class LessonRun:
         }
 
 
+@dataclass(frozen=True)
+class Reached:
+    """How far a lab has come.
+
+    Attributes:
+        done: how many of its cells ran, texts among them.
+        total: of how many.
+        section: the last heading.
+        words: what the cell says of its own progress: `12 of 42 runs, 20 min 10 s left`; empty where nothing.
+    """
+
+    done: int
+    total: int
+    section: str = ""
+    words: str = ""
+
+    @property
+    def detail(self) -> str:
+        """`Our own, and the given: 12 of 42 runs, 20 min 10 s left`"""
+        return ": ".join(part for part in (self.section, self.words) if part)
+
+
 def run_lesson(
     letter: str,
     folder: Path | str,
@@ -79,7 +101,7 @@ def run_lesson(
     *,
     page: bool = True,
     limit: float | None = None,
-    on_cell: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[Reached], None] | None = None,
 ) -> LessonRun:
     """Run a lab in a fresh kernel, and write the executed notebook and its page into a folder.
 
@@ -93,11 +115,12 @@ def run_lesson(
         mode: quick (what ships with nablab, in a minute) or full (whole data sets, where they are there).
         page: writes the HTML page, too.
         limit: seconds after which it is stopped.
-        on_cell: is told how many cells ran, and of how many.
+        on_progress: is told how far it has come.
 
     Raises:
         UserError: there is no such lab, or a notebook of its name that somebody worked in; nothing was run.
         NablabError: the folder cannot be written to.
+        KeyboardInterrupt: so it was; says where, and how it goes on.
     """
     from nablab.lessons.page import write_page
     from nablab.report.notebook_run import notebook_text
@@ -107,7 +130,7 @@ def run_lesson(
     notebook = lesson_notebook(of.letter)
     sign(notebook, mode)
     began = monotonic()
-    stopped = _run(notebook, _environment(of, mode, folder), limit, on_cell)
+    stopped = _run(notebook, _environment(of, mode, folder), limit, on_progress)
     seconds = monotonic() - began
     failures = (*failures_of(notebook), *stopped)
     written = folder / file_name(of.letter)
@@ -156,20 +179,30 @@ def _run(
     notebook: Any,
     environment: dict[str, str],
     limit: float | None,
-    on_cell: Callable[[int, int], None] | None,
+    on_progress: Callable[[Reached], None] | None,
 ) -> tuple[str, ...]:
     """Run it in place; what stopped it, as a line, where that was no error of a cell."""
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
     from nablab.report.notebook_run import execute, machine_paths, scrub
 
-    total, reached = len(notebook.cells), 0
+    total = len(notebook.cells)
+    reached = Reached(0, total)
+
+    def tell(**change: Any) -> None:
+        nonlocal reached
+        reached = replace(reached, **change)
+        if on_progress is not None:
+            on_progress(reached)
 
     def begins(position: int) -> None:
-        nonlocal reached
-        reached = position
-        if on_cell is not None:
-            on_cell(position, total)
+        cell = notebook.cells[position]
+        heading = _last_heading(cell.source) if cell.cell_type == "markdown" else ""
+        tell(done=position, section=heading or reached.section, words="")
+
+    def stopped(why: str) -> str:
+        name = next(name for name, cell in _cells_of_code(notebook) if cell is notebook.cells[reached.done])
+        return f"{name} was stopped: {why}{_kept(environment.get(RESULTS, ''))}"
 
     with tempfile.TemporaryDirectory(prefix="nablab-lab-") as work:
         try:
@@ -180,27 +213,27 @@ def _run(
                 go_on_after=(AssertionError.__name__,),
                 deadline=None if limit is None else monotonic() + limit,
                 on_cell=begins,
+                on_words=lambda said: tell(words=said),
             )
         except NablabError as error:
             if isinstance(error.__cause__, CellExecutionError):
                 return ()
             if limit is not None and isinstance(error.__cause__, CellTimeoutError):
-                return (_time_is_up(notebook, reached, limit, environment.get(RESULTS, "")),)
+                return (stopped(f"the time limit of {words.seconds(limit)} was up"),)
             return (str(error),)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(stopped("interrupted")) from None
         finally:
             scrub(notebook, machine_paths(Path(work)))
-    if on_cell is not None:
-        on_cell(total, total)
+    tell(done=total, words="")
     return ()
 
 
-def _time_is_up(notebook: Any, reached: int, limit: float, kept: str) -> str:
-    """Where a lab was stopped, and how it goes on."""
-    where = next(name for name, cell in _cells_of_code(notebook) if cell is notebook.cells[reached])
-    line = f"{where} was stopped: the time limit of {words.seconds(limit)} was up"
-    if not kept or not Path(kept).exists():
-        return line
-    return f"{line}; what it has trained is kept in {kept}, and the next run goes on from there"
+def _kept(folder: str) -> str:
+    """Where what a lab has trained is kept, if it is."""
+    if not folder or not Path(folder).exists():
+        return ""
+    return f"; what it has trained is kept in {folder}, and the next run goes on from there"
 
 
 def _environment(of: Lesson, mode: Mode, folder: Path) -> dict[str, str]:

@@ -27,6 +27,7 @@ def execute(
     go_on_after: tuple[str, ...] = (),
     deadline: float | None = None,
     on_cell: Callable[[int], None] | None = None,
+    on_words: Callable[[str], None] | None = None,
 ) -> None:
     """Run every cell of an `nbformat` notebook in place, with `folder` as working directory.
 
@@ -39,6 +40,7 @@ def execute(
         go_on_after: names of errors that end their cell, but not the notebook.
         deadline: when it must be done, in seconds of `time.monotonic`.
         on_cell: is told the position of each cell that is about to run, from 0.
+        on_words: is told what a cell shows of its progress, in an output that it changes in place.
 
     Raises:
         NablabError: a cell failed, or the time was up; says which, and with what.
@@ -48,6 +50,12 @@ def execute(
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+    class Client(NotebookClient):
+        def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+            if on_words is not None and msg["msg_type"] == "update_display_data":
+                on_words(msg["content"]["data"].get("text/plain", ""))
+            return super().process_message(msg, cell, cell_index)
+
     with tempfile.TemporaryDirectory(prefix="nablab-kernel-") as private:
         # Sockets in a folder of our own: nobody else on the machine can listen in, as they could on a port.
         transport = "tcp" if sys.platform == "win32" else "ipc"
@@ -56,7 +64,7 @@ def execute(
         kernel = manager.kernel_spec
         assert kernel is not None  # `python3` is always there: it is this Python
         kernel.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        client = NotebookClient(
+        client = Client(
             notebook,
             km=manager,
             timeout=None,
