@@ -81,7 +81,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: 
     for words, said in (
         (["gone.ipynb"], "no file or folder gone.ipynb"),
         ([str(tmp_path)], "holds no notebook"),
-        ([str(folder / "anna"), "--sample", "0"], "at least 1"),
+        ([str(folder / "anna"), "--sample", "0"], "a whole number from 1"),
         ([str(folder / "anna"), "--runs", "gone"], "no folder gone"),
         ([str(folder), "--runs", str(folder)], "for one delivery"),
         ([str(folder / "anna"), "--rubric", "gone.toml"], "no file gone.toml"),
