@@ -475,7 +475,10 @@ def test_what_is_recomputed_is_what_scikit_learn_computes(delivery):
 
 
 def test_a_sample_finds_other_weights_and_asks_about_fewer_images(delivery, check):
-    assert check(delivery, sample=50).facts["answers asked again"] == 200
+    sampled = check(delivery, sample=50)
+    assert sampled.facts["answers asked again"] == 200
+    (note,) = [note for note in sampled.notes if "asked again" in note]
+    assert note.startswith("all 4 runs: asked again about 50 of ")
     a, b = delivery.run("mlp-f1-s0"), delivery.run("mlp-f1-s1")
     shutil.copyfile(a / "weights.safetensors", b / "weights.safetensors")
     assert any("its weights" in f.message for f in check(delivery, sample=50).findings)

@@ -28,6 +28,7 @@ from nablab.grading.rubric import Rubric
 from nablab.grading.shown import Compared, check_shown
 from nablab.grading.truths import Truths
 from nablab.grading.verdict import Finding, Verdict, plain
+from nablab.report.words import listed
 from nablab.runs.record import RunRecord
 from nablab.runs.store import RunFolder, find_runs
 
@@ -177,7 +178,7 @@ def _check(name: str, notebook: Notebook, read: _Read, options: Options) -> Verd
     replays = [replay(run, dataset, options.sample, options.scorer) for run in read.runs if run.done]
     findings += [finding for one in replays for finding in one.findings]
     findings += copied_runs(results)
-    notes += [note for one in replays for note in one.notes]
+    notes += _told_once(replays)
     notes += _unfinished(results)
     truths = Truths(replayed_results(results, replays))
     # A cell may show one folder's runs or those of another; which, is not known without running it.
@@ -232,6 +233,21 @@ def _compare(place: Place, truths: Truths) -> Compared:
         tuple(finding for part in parts for finding in part.findings),
         tuple(note for part in parts for note in part.notes),
     )
+
+
+def _told_once(replays: Sequence[Replay]) -> list[str]:
+    """What is to be known of runs, each once, with the runs that it holds for."""
+    holds_for: dict[str, list[str]] = {}
+    for one in replays:
+        for note in one.notes:
+            holds_for.setdefault(note, []).append(plain(one.run.record.id, 80))
+    return [f"{_named(names, len(replays))}: {note}" for note, names in holds_for.items()]
+
+
+def _named(names: Sequence[str], runs: int) -> str:
+    if len(names) == runs > 1:
+        return f"all {runs} runs"
+    return listed(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])
 
 
 def _unfinished(results: Results) -> list[str]:

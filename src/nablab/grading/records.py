@@ -77,7 +77,7 @@ def replay(
     if wrong:
         work.found("record", f"its stored model cannot be used: {wrong}")
     if note:
-        work.notes.append(f"{plain(run.record.id, 80)}: not asked again: {note}")
+        work.notes.append(f"not asked again: {note}")
     if rescored is not None:
         answers = work.held_against(answers, rescored)
     truth = work.truth(answers)
@@ -163,7 +163,7 @@ class _Work:
         if sample is not None and self._differ(answers, done)[0]:
             done = rescore(scorer, self.record, self.dataset.x_test, rows, None)
         if done.note:
-            self.notes.append(f"{plain(self.record.id, 80)}: {done.note}")
+            self.notes.append(done.note)
         return done
 
     def _differ(self, answers: Predictions, now: Rescored) -> tuple[bool, NDArray[np.bool_]]:

@@ -81,7 +81,7 @@ def rescore(
     if wanted < len(rows):
         seed = int.from_bytes(record.id.encode()[:64], "little")
         chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:wanted])
-        note = f"asked again about {wanted:,} of its {len(rows):,} test images"
+        note = f"asked again about {wanted:,} of {len(rows):,} test images"
     pieces = [scorer(np.asarray(images[rows[part]])) for part in _pieces(chosen, record.data.input_shape)]
     return Rescored(chosen, np.concatenate(pieces), note)
 
